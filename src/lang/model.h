@@ -131,19 +131,26 @@ enum block_role {
 
 enum wait_kind { WAIT_DURATION, WAIT_UNTIL, WAIT_EVENT };
 
-/* The action of a leaf. What is evaluated at start is a template; the rest is plain. */
+/*
+ * The action of a leaf. What is evaluated at start is a template; the rest is plain. A definition may hold a million of
+ * these, so the parts that only one kind has share their place: look at `kind` first.
+ */
 struct action {
     enum action_kind kind;
     struct span at;
     struct template config;      /* a MAP with the action's normalised keys: see docs/definitions.md. Secrets may be named only here and in env. */
-    const struct expr *transform; /* TRANSFORM when it is one expression; else config.value is a template of the result */
-    /* WAIT */
-    enum wait_kind wait_kind;
-    struct template wait;        /* DURATION: text or seconds; UNTIL: RFC 3339 text or timestamp; EVENT: the name of the event */
-    const struct expr *wait_filter; /* EVENT: sees `event` (its data); or NULL */
-    /* WORKFLOW */
-    struct orch_str workflow;    /* name or path, literal */
-    struct template parameters;  /* a MAP */
+    union {
+        const struct expr *transform; /* TRANSFORM when it is one expression; else NULL, and `value` in config is a template of the result */
+        struct {                      /* WAIT */
+            enum wait_kind wait_kind;
+            struct template wait;     /* DURATION: text or seconds; UNTIL: RFC 3339 text or timestamp; EVENT: the name of the event */
+            const struct expr *wait_filter; /* EVENT: sees `event` (its data); or NULL */
+        };
+        struct {                      /* WORKFLOW */
+            struct orch_str workflow; /* name or path, literal */
+            struct template parameters; /* a MAP */
+        };
+    };
 };
 
 /* What few tasks have. */
