@@ -145,13 +145,16 @@ struct core_transitions {
 struct core_transition *transitions_add(struct core_transitions *list, struct arena *arena, enum transition_type type, orch_time at);
 
 /*
- * Binary form: type, a variable-length field mask, the fields in order. A record of several transitions is their concatenation,
- * each preceded by its length, the whole followed by a 32-bit checksum (CRC-32C), so damage is noticed.
+ * Binary form: type, a variable-length field mask, the fields in order. A record of several transitions is one byte that names the form, their
+ * concatenation, each preceded by its length, and a 32-bit checksum of all that (CRC-32C), so damage is noticed. Fields a reader does not know
+ * stand behind those it does, and the length tells where they end. Failure shows in out->failed. The same transitions give the same bytes.
  */
 void transitions_encode(const struct core_transition *items, uint32_t count, struct buf *out);
-/* Texts are borrowed from `record`. Returns 0; ORCH_ERR_CORRUPT; ORCH_ERR_VERSION; ORCH_ERR_NO_MEMORY. */
+/* Adds to the list, or on failure nothing. Texts are borrowed from `record`. Returns 0; ORCH_ERR_CORRUPT; ORCH_ERR_VERSION; ORCH_ERR_NO_MEMORY. */
 int transitions_decode(struct orch_str record, struct arena *arena, struct core_transitions *ret, struct orch_error *err);
 /* One transition as a JSON object: type, t, and the fields it uses, times as RFC 3339. `seq` 0 is left out. Instances are written as numbers; callers add paths. */
 void transition_format_json(const struct core_transition *transition, uint64_t seq, struct buf *out);
+/* The same without the braces, for callers that add members. Fields that are 0 are left out, but for role and index of frame.opened. */
+void transition_format_json_members(const struct core_transition *transition, uint64_t seq, struct buf *out);
 
 #endif
