@@ -21,6 +21,7 @@ struct map {
     uint32_t capacity;
     uint32_t *slots;           /* index + 1 into entries, 0 is free */
     uint32_t slots_mask;
+    uint64_t seed;             /* of the hash; 0 until keys collide more than chance explains */
     const struct orch_allocator *allocator;
 };
 

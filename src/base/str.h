@@ -54,6 +54,8 @@ bool str_to_double(struct orch_str s, double *ret);
 struct orch_str str_nearest(struct orch_str word, const struct orch_str *candidates, size_t count);
 /* 64-bit hash, same on every machine. */
 uint64_t str_hash(struct orch_str s);
+/* SipHash-1-3 under a key: for tables whose keys an adversary chooses; slower than str_hash for short keys. */
+uint64_t str_hash_keyed(struct orch_str s, uint64_t key);
 
 /*
  * UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF).
@@ -92,7 +94,10 @@ void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) ORCH_PRINTF(2, 3);
 void buf_vprintf(struct buf *buf, const char *format, va_list args) ORCH_PRINTF(2, 0);
-/* Room for size more bytes: a pointer to write at, NULL when failed. The caller then adds to buf->size. */
+/*
+ * Room for size more bytes: a pointer to write at, NULL when failed. The caller then adds what it wrote to
+ * buf->size; only when that is all it reserved is the NUL in place before the next append.
+ */
 char *buf_reserve(struct buf *buf, size_t size);
 static inline struct orch_str buf_str(const struct buf *buf)
 {

@@ -52,6 +52,7 @@ struct value_map {
     const struct value_member *members;
     const uint32_t *index; /* hash table over members, NULL for small maps */
     uint32_t index_mask;
+    uint64_t seed; /* of the index's hash; 0 unless the keys collided more than chance explains */
 };
 
 static inline struct value value_null(void) { return (struct value){.kind = VALUE_NULL}; }
@@ -80,9 +81,12 @@ static inline struct value value_list(const struct value *items, uint32_t count)
 /*
  * A map over members (borrowed, in their order); builds an index in the arena when there are many.
  * Returns 0; ORCH_ERR_EXISTS when a key occurs twice (numbers compare across int and uint);
- * ORCH_ERR_NO_MEMORY.
+ * ORCH_ERR_INVALID for a key of another kind than string, int, uint and bool; ORCH_ERR_NO_MEMORY.
  */
 int value_map(const struct value_member *members, uint32_t count, struct arena *arena, struct value *ret);
+/* The same; *ret_at is the member whose key occurs for the second time or is of a wrong kind, set on ORCH_ERR_EXISTS and ORCH_ERR_INVALID. */
+int value_map_at(const struct value_member *members, uint32_t count, struct arena *arena, struct value *ret,
+                 uint32_t *ret_at);
 
 static inline struct orch_str value_str(struct value v) { return (struct orch_str){v.text, v.size}; } /* STRING, BYTES, NUMBER, TYPE */
 static inline int32_t value_nanos(struct value v) { return (int32_t)v.size; }
