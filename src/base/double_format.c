@@ -1,13 +1,14 @@
 /*
- * double_format.c - the shortest decimal of a double.
+ * double_format.c - the shortest decimal of a double, and its text.
  *
  * Source: Burger and Dybvig, "Printing Floating-Point Numbers Quickly and Accurately" (1996), free format:
  * digits are made until what they leave undecided is within the gap to the neighbouring doubles.
  */
-#include "number.h"
+#include "value.h"
 
 #include "big.h"
 #include "error.h"
+#include "number.h"
 
 /* The number is r / s; the gaps to the middles below and above are low / s and high / s. */
 struct digit_state {
@@ -93,11 +94,76 @@ size_t double_shortest(double d, char digits[17], int *ret_point)
         int above = compare_sum(&n.r, &n.high, &n.s);
         bool enough_down = below < 0 || (below == 0 && even);
         bool enough_up = above > 0 || (above == 0 && even);
-        if (enough_down && enough_up) enough_up = compare_sum(&n.r, &n.r, &n.s) >= 0;
+        if (enough_down && enough_up) {
+            /* Both would do: the nearer one, the even one when there is none. */
+            int half = compare_sum(&n.r, &n.r, &n.s);
+            enough_up = half > 0 || (half == 0 && ((digit - '0') & 1));
+        }
         ORCH_ASSERT(count < 17);
         digits[count++] = (char)(digit + (enough_up ? 1 : 0));
         if (enough_down || enough_up) break;
     }
     *ret_point = point;
     return count;
+}
+
+/* Whole numbers from here on are written with an exponent, so that they do not look like integers. */
+#define POINT_MAX 15
+#define POINT_MIN (-6)
+
+static size_t add_text(char *out, const char *text)
+{
+    size_t size = strlen(text);
+    memcpy(out, text, size);
+    return size;
+}
+
+static size_t add_exponent(char *out, int exponent)
+{
+    size_t size = 0;
+    out[size++] = 'e';
+    if (exponent < 0) out[size++] = '-';
+    unsigned rest = (unsigned)(exponent < 0 ? -exponent : exponent);
+    if (rest >= 100) out[size++] = (char)('0' + rest / 100);
+    if (rest >= 10) out[size++] = (char)('0' + rest / 10 % 10);
+    out[size++] = (char)('0' + rest % 10);
+    return size;
+}
+
+size_t double_format(double d, char out[32])
+{
+    if (d != d) return add_text(out, "NaN");
+    size_t size = 0;
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof(bits));
+    if (bits >> 63) out[size++] = '-';
+    if (d == 0) {
+        out[size++] = '0';
+        return size;
+    }
+    if (d < 0) d = -d;
+    if (d - d != 0) return size + add_text(out + size, "Infinity");
+
+    char digits[17];
+    int point;
+    size_t count = double_shortest(d, digits, &point);
+    if (point > POINT_MAX || point < POINT_MIN) {
+        out[size++] = digits[0];
+        if (count > 1) {
+            out[size++] = '.';
+            memcpy(out + size, digits + 1, count - 1);
+            size += count - 1;
+        }
+        return size + add_exponent(out + size, point - 1);
+    }
+    if (point <= 0) {
+        size += add_text(out + size, "0.");
+        for (; point < 0; point++) out[size++] = '0';
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && (int)i == point) out[size++] = '.';
+        out[size++] = digits[i];
+    }
+    for (int i = (int)count; i < point; i++) out[size++] = '0';
+    return size;
 }

@@ -154,17 +154,22 @@ static double to_double_exactly(const struct number_text *number)
     return from_bits(divide_to_bits(&numerator, &denominator, exponent10), number->negative);
 }
 
+double number_scale(uint64_t digits, int32_t exponent)
+{
+    /* Digits and power of ten are doubles, so there is one rounding only. */
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    return exponent < 0 ? (double)digits / powers[-exponent] : (double)digits * powers[exponent];
+}
+
 double number_to_double(const struct number_text *number)
 {
     if (number->count == 0) return from_bits(0, number->negative);
     int64_t exponent10 = number->point - (int64_t)number->count;
     if (number->count <= 15 && exponent10 >= -22 && exponent10 <= 22) {
-        /* Digits and power of ten are doubles, so one rounding is all there is (Clinger 1990). */
-        static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
         uint64_t digits = 0;
         for (size_t i = 0; i < number->count; i++) digits = digits * 10 + (uint64_t)(number_digit(number, i) - '0');
-        double d = exponent10 < 0 ? (double)digits / powers[-exponent10] : (double)digits * powers[exponent10];
+        double d = number_scale(digits, (int32_t)exponent10);
         return number->negative ? -d : d;
     }
     return to_double_exactly(number);

@@ -33,6 +33,9 @@ int number_compare(const struct number_text *a, const struct number_text *b);
 /* The nearest double, ties to even; infinity on overflow. */
 double number_to_double(const struct number_text *number);
 
+/* digits * 10^exponent with one rounding, for at most 15 digits and an exponent within +-22 (Clinger 1990). */
+double number_scale(uint64_t digits, int32_t exponent);
+
 /* Whether the shortest decimal of the finite d is this number. */
 bool number_is_shortest_of(const struct number_text *number, double d);
 /* The exact value of a finite double; the digits are in `out`. */

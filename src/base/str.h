@@ -62,6 +62,8 @@ uint64_t str_hash_keyed(struct orch_str s, uint64_t key);
  */
 /* True when all of it is valid; *ret_at, which may be NULL, gets the offset of the first bad byte otherwise. */
 bool utf8_is_valid(struct orch_str s, size_t *ret_at);
+/* Bytes of the valid character at text, where left > 0 bytes are; 0 when it is not valid. */
+size_t utf8_size(const char *text, size_t left);
 /* Reads the code point at s[*at] and moves *at past it; an invalid byte gives U+FFFD and moves by one. */
 uint32_t utf8_next(struct orch_str s, size_t *at);
 /* Number of code points; invalid bytes count one each. */

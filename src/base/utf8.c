@@ -3,9 +3,9 @@
  */
 #include "str.h"
 
-/* Length of the valid character that starts at data (left > 0 bytes there), 0 when there is none. */
-static size_t character_size(const unsigned char *data, size_t left)
+size_t utf8_size(const char *text, size_t left)
 {
+    const unsigned char *data = (const unsigned char *)text;
     unsigned lead = data[0];
     if (lead < 0x80) return 1;
     if (lead < 0xc2) return 0; /* a continuation, or overlong */
@@ -25,18 +25,17 @@ static size_t character_size(const unsigned char *data, size_t left)
 
 bool utf8_is_valid(struct orch_str s, size_t *ret_at)
 {
-    const unsigned char *data = (const unsigned char *)s.data;
     size_t at = 0;
     while (at < s.size) {
         if (s.size - at >= 8) {
             uint64_t word;
-            memcpy(&word, data + at, 8);
+            memcpy(&word, s.data + at, 8);
             if ((word & UINT64_C(0x8080808080808080)) == 0) {
                 at += 8;
                 continue;
             }
         }
-        size_t size = character_size(data + at, s.size - at);
+        size_t size = utf8_size(s.data + at, s.size - at);
         if (size == 0) {
             if (ret_at) *ret_at = at;
             return false;
@@ -49,7 +48,7 @@ bool utf8_is_valid(struct orch_str s, size_t *ret_at)
 uint32_t utf8_next(struct orch_str s, size_t *at)
 {
     const unsigned char *data = (const unsigned char *)s.data + *at;
-    size_t size = character_size(data, s.size - *at);
+    size_t size = utf8_size(s.data + *at, s.size - *at);
     *at += size ? size : 1;
     switch (size) {
     case 1: return data[0];
@@ -62,10 +61,9 @@ uint32_t utf8_next(struct orch_str s, size_t *at)
 
 size_t utf8_count(struct orch_str s)
 {
-    const unsigned char *data = (const unsigned char *)s.data;
     size_t count = 0;
     for (size_t at = 0; at < s.size; count++) {
-        size_t size = character_size(data + at, s.size - at);
+        size_t size = utf8_size(s.data + at, s.size - at);
         at += size ? size : 1;
     }
     return count;

@@ -109,8 +109,8 @@ const char *value_kind_name(struct value v);
  * JSON (RFC 8259).
  */
 struct json_limits {
-    uint32_t depth_max;   /* 0 means 64 */
-    uint32_t nodes_max;   /* 0 means 10,000,000 */
+    uint32_t depth_max;   /* 0 means 64; more than 10,000 counts as 10,000 */
+    uint32_t nodes_max;   /* values of any kind, keys not counted; 0 means 10,000,000 */
 };
 /*
  * Parses one JSON text, with nothing but white space around it. Strings without escapes borrow from
@@ -128,12 +128,15 @@ int json_parse(struct orch_str text, const struct json_limits *limits, struct ar
  * the shortest text that reads back the same, a whole double below 1e15 is written "2.0" so that it
  * stays a double; infinities and NaN are written as strings "Infinity", "-Infinity", "NaN" (protobuf's
  * JSON mapping); bytes as base64; timestamps as RFC 3339; durations as "1.5s"; keys that are no strings as text.
- * Failure shows in buf->failed.
+ * Failure shows in buf->failed, also for nesting beyond 10,000.
  */
 void json_format(struct value v, int indent, struct buf *buf);
 /* One JSON string with its quotes and escapes; invalid UTF-8 becomes U+FFFD. */
 void json_format_string(struct orch_str s, struct buf *buf);
-/* The shortest decimal that reads back as the same double, JSON number syntax; no ".0" is added. buf needs 32 bytes; returns its length. */
+/*
+ * The shortest decimal that reads back as the same double, JSON number syntax; no ".0" is added. Below 1e-7 and from 1e15 on
+ * it has an exponent ("1e15", "2.5e-8"). "Infinity", "-Infinity" and "NaN" for these. out is not terminated; returns its length.
+ */
 size_t double_format(double d, char out[32]);
 /* RFC 4648, with padding. */
 void base64_format(struct orch_str bytes, struct buf *buf);
