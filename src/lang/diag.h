@@ -22,13 +22,22 @@ struct span {
  * templates, E04xx parameters and values, E05xx files and YAML/JSON, W09xx warnings. Numbers are never reused. The list
  * is made from src/lang/diag_codes.h, which the owner of the reader keeps; docs/errors.md has a paragraph for each (a test compares).
  */
+/* One task on a cycle: for drawing it (`orch graph --cycle`). */
+struct diag_step {
+    struct orch_str id;
+    uint32_t line;        /* of the task */
+    uint32_t line_waits;  /* of the entry that names the task it waits for, 0 when there is none */
+};
+
 struct diag {
     enum diag_severity severity;
     uint16_t code;             /* 201 is E0201, or W0201 for a warning */
     struct span at;
     struct orch_str message;   /* at most 80 characters when it can be helped; lower case, no full stop */
     struct orch_str label;     /* beside the caret, or empty: "closes the cycle (test: line 19)" */
-    struct orch_str help;      /* the mend, or empty */
+    struct orch_str help;      /* the mend, or empty; may have several lines */
+    const struct diag_step *path; /* of a cycle: each waits for the one before, the first for the last; NULL otherwise */
+    uint32_t path_count;
 };
 
 #define DIAG_MAX 100 /* kept; further ones are counted only */
@@ -40,10 +49,15 @@ struct diags {
     uint32_t error_count;   /* counts those beyond DIAG_MAX too */
     uint32_t warning_count;
     bool failed;            /* memory was short: the caller reports ORCH_ERR_NO_MEMORY */
+    struct diag spare;      /* what diag_add returns when nothing more is kept */
 };
 
 void diags_init(struct diags *diags, struct arena *arena);
-/* Adds one; the message is formatted into the arena. Returns it so that label and help can be set, never NULL (a spare one when full). */
+/*
+ * Adds one; the message is formatted into the arena. Returns it so that label and help can be set, never NULL (a spare one when
+ * full; an error then takes the place of the last warning). The same code with the same message at the same place is one
+ * finding, however often it is added: an anchor's text is read once for each alias.
+ */
 struct diag *diag_add(struct diags *diags, enum diag_severity severity, uint16_t code, struct span at, const char *format, ...)
     ORCH_PRINTF(5, 6);
 void diag_label(struct diags *diags, struct diag *diag, const char *format, ...) ORCH_PRINTF(3, 4);
@@ -62,5 +76,8 @@ void diags_render(const struct diags *diags, struct orch_str source, struct orch
 void diags_render_json(const struct diags *diags, struct buf *out);
 /* The first error as an orch_error (ORCH_ERR_CYCLE for a cycle, ORCH_ERR_DEPENDENCY for an unknown task, else ORCH_ERR_INVALID), with "(and 3 more)". */
 int diags_to_error(const struct diags *diags, struct orch_str file, struct orch_error *err);
+
+/* "E0201" or "W0901"; out needs 8 bytes. */
+void diag_code_format(const struct diag *diag, char out[8]);
 
 #endif
