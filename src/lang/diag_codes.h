@@ -85,7 +85,8 @@
     X(DOUBLE_DEPENDENCY,   904, "a dependency given twice")                       \
     X(CONSTANT_CONDITION,  905, "a condition that is always the same")            \
     X(NEVER_RUNS,          906, "a task that can never run")                      \
-    X(UNKNOWN_CHANNEL,     907, "a channel that is not configured")
+    X(UNKNOWN_CHANNEL,     907, "a channel that is not configured")               \
+    X(NOT_CHECKED,         908, "names that were not checked")
 /* clang-format on */
 
 enum diag_code {
