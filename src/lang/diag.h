@@ -79,5 +79,7 @@ int diags_to_error(const struct diags *diags, struct orch_str file, struct orch_
 
 /* "E0201" or "W0901"; out needs 8 bytes. */
 void diag_code_format(const struct diag *diag, char out[8]);
+/* The title of a code, "tasks wait for each other"; NULL for a number that is none. */
+const char *diag_code_title(uint16_t code);
 
 #endif

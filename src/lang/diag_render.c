@@ -9,18 +9,18 @@
 #include "base/value.h"
 
 #define COUNT_MAX_USUAL 20
-#define TAB_WIDTH 4
-#define SOURCE_WIDTH 110 /* columns of a source line that are shown */
-#define SOURCE_BEFORE 40 /* columns kept before the caret of a line that is cut */
-#define CUT "..."
-#define REPLACEMENT 0xFFFD
+#define TAB_WIDTH       4
+#define SOURCE_WIDTH    110 /* columns of a source line that are shown */
+#define SOURCE_BEFORE   40  /* columns kept before the caret of a line that is cut */
+#define CUT             "..."
+#define REPLACEMENT     0xFFFD
 
-#define COLOR_ERROR "\x1b[1;31m"
+#define COLOR_ERROR   "\x1b[1;31m"
 #define COLOR_WARNING "\x1b[1;33m"
-#define COLOR_FRAME "\x1b[34m"
-#define COLOR_HELP "\x1b[36m"
-#define COLOR_BOLD "\x1b[1m"
-#define COLOR_OFF "\x1b[0m"
+#define COLOR_FRAME   "\x1b[34m"
+#define COLOR_HELP    "\x1b[36m"
+#define COLOR_BOLD    "\x1b[1m"
+#define COLOR_OFF     "\x1b[0m"
 
 struct writer {
     struct buf *out;
@@ -274,7 +274,8 @@ void diags_render_json(const struct diags *diags, struct buf *out)
         char code[8];
         diag_code_format(diag, code);
         if (i > 0) buf_add_char(out, ',');
-        buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\"", diag->severity == DIAG_ERROR ? "error" : "warning", code);
+        buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\"", diag->severity == DIAG_ERROR ? "error" : "warning",
+                   code);
         add_json_text(out, "message", diag->message);
         buf_printf(out, ",\"line\":%u,\"column\":%u,\"length\":%u", diag->at.line, diag->at.column, diag->at.length);
         if (diag->label.size > 0) add_json_text(out, "label", diag->label);

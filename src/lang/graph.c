@@ -2,19 +2,19 @@
  * graph.c - the dependencies of a block: from names to compressed rows, with everything that follows from them.
  *
  * All of it is linear in tasks and references and uses no recursion: a chain of a million tasks is ordinary.
- * Cycles are the strongly connected components. Source: R. Tarjan, "Depth-first search and linear graph algorithms", 1972,
- * with an explicit stack. Visited in the order of the text it also gives the topological order: that of the text, with
- * what a task waits for put before it.
+ * Cycles are the strongly connected components. Source: R. Tarjan, "Depth-first search and linear graph algorithms",
+ * 1972, with an explicit stack. Visited in the order of the text it also gives the topological order: that of the text,
+ * with what a task waits for put before it.
  */
 #include "lang/read.h"
 
 #include "lang/diag_codes.h"
 
-#define NONE UINT32_MAX
+#define NONE                UINT32_MAX
 #define SUGGESTION_WORK_MAX 4000000 /* names compared in one block for "did you mean" */
-#define CYCLE_SHOWN 8               /* tasks of a cycle that its message names */
-#define CYCLE_PATH_MAX 1000         /* tasks kept for drawing it */
-#define MAP_IN_ARENA 64             /* tasks of a block up to which its map lives in the arena */
+#define CYCLE_SHOWN         8       /* tasks of a cycle that its message names */
+#define CYCLE_PATH_MAX      1000    /* tasks kept for drawing it */
+#define MAP_IN_ARENA        64      /* tasks of a block up to which its map lives in the arena */
 
 struct link {
     struct reading *reading;
@@ -37,7 +37,7 @@ static void *arena_resize(void *user, void *block, size_t size_old, size_t size_
     if (size_new == 0) return NULL;
     if (block && size_new <= size_old) return block;
     void *new = arena_alloc(user, size_new);
-    if (new && block) memcpy(new, block, size_old);
+    if (new &&block) memcpy(new, block, size_old);
     return new;
 }
 
@@ -171,7 +171,8 @@ static int references_resolve(struct link *link)
             link->wrong = true;
             struct diag *diag = diag_add(link->reading->diags, DIAG_ERROR, DIAG_SELF_DEPENDENCY, reference->at,
                                          "task \"%.*s\" waits for itself", STR_ARG(reference->id));
-            diag_help(link->reading->diags, diag, "remove it from its own depends_on; to run a task again use `repeat`");
+            diag_help(link->reading->diags, diag,
+                      "remove it from its own depends_on; to run a task again use `repeat`");
             link->targets[i] = NONE;
         }
     }
@@ -179,8 +180,8 @@ static int references_resolve(struct link *link)
 }
 
 /*
- * Rows in ascending order without sorting: the references are put into rows by the task they name, and those rows read in
- * order fill the rows by task. A reference given twice then lies beside itself.
+ * Rows in ascending order without sorting: the references are put into rows by the task they name, and those rows read
+ * in order fill the rows by task. A reference given twice then lies beside itself.
  */
 static int rows_build(struct link *link)
 {
@@ -263,9 +264,10 @@ static int doubles_report(struct link *link)
         seen[target] = i + 1;
         if (before == 0 || link->references[before - 1].task != link->references[i].task) continue;
         if (link->references[i].at.line == 0 || link->references[before - 1].at.line == 0) continue;
-        struct diag *diag = diag_add(link->reading->diags, DIAG_WARNING, DIAG_DOUBLE_DEPENDENCY, link->references[i].at,
-                                     "task \"%.*s\" depends on \"%.*s\" twice",
-                                     STR_ARG(link->tasks[link->references[i].task].id), STR_ARG(link->references[i].id));
+        struct diag *diag =
+            diag_add(link->reading->diags, DIAG_WARNING, DIAG_DOUBLE_DEPENDENCY, link->references[i].at,
+                     "task \"%.*s\" depends on \"%.*s\" twice", STR_ARG(link->tasks[link->references[i].task].id),
+                     STR_ARG(link->references[i].id));
         diag_help(link->reading->diags, diag, "remove one of them");
     }
     return 0;
@@ -358,7 +360,8 @@ static void cycle_find(const struct link *link, const struct component *c, uint3
     queue[0] = first;
 }
 
-/* The entry by which the first task of a cycle waits for the last; found for all cycles in one pass over the references. */
+/* The entry by which the first task of a cycle waits for the last; found for all cycles in one pass over the
+ * references. */
 struct closing {
     uint32_t task;
     struct span at;
@@ -428,7 +431,8 @@ static int cycles_report(struct link *link, const struct component *c)
     uint32_t *first = ARENA_ARRAY(scratch, c->cycles, uint32_t);
     uint32_t *queue = ARENA_ARRAY(scratch, link->count, uint32_t);
     uint32_t *from = ARENA_ARRAY(scratch, link->count, uint32_t);
-    uint32_t *waits_for = ARENA_ARRAY(scratch, link->count, uint32_t); /* + 1; the one before on a cycle that is shown */
+    uint32_t *waits_for =
+        ARENA_ARRAY(scratch, link->count, uint32_t); /* + 1; the one before on a cycle that is shown */
     uint32_t *lines = ARENA_ARRAY(scratch, link->count, uint32_t);
     struct cycle *cycles = ARENA_ARRAY(scratch, shown, struct cycle);
     struct closing *closings = ARENA_ARRAY(scratch, shown, struct closing);

@@ -1,8 +1,8 @@
 /*
  * names.c - whether every name in an expression can be there when it is asked.
  *
- * What may be named is in docs/expressions.md. A name is looked for from the inside out; the innermost task that is before
- * the asker wins, as it does in a run. What is found only where it cannot be seen gives the error that says why.
+ * What may be named is in docs/expressions.md. A name is looked for from the inside out; the innermost task that is
+ * before the asker wins, as it does in a run. What is found only where it cannot be seen gives the error that says why.
  */
 #include "lang/names.h"
 
@@ -180,19 +180,20 @@ static int hidden_report(struct names *names, struct orch_str id, uint32_t colum
     int rc = reach_find(&names->reach, asker->block, asker->index, found->hidden->index, &after);
     if (rc < 0) return rc;
     if (after == REACH_YES) {
-        struct diag *diag = report(names, DIAG_TASK_NOT_BEFORE, column, id, "\"%.*s\" runs after \"%.*s\", which asks for it",
-                                   STR_ARG(id), STR_ARG(asker->id));
+        struct diag *diag = report(names, DIAG_TASK_NOT_BEFORE, column, id,
+                                   "\"%.*s\" runs after \"%.*s\", which asks for it", STR_ARG(id), STR_ARG(asker->id));
         diag_label(diags, diag, "line %u", found->hidden->line);
         diag_help(diags, diag, "move what asks into a task that depends on \"%.*s\"", STR_ARG(id));
         return 0;
     }
-    struct diag *diag = report(names, DIAG_TASK_NOT_BEFORE, column, id, "\"%.*s\" may not be done when \"%.*s\" asks for it",
-                               STR_ARG(id), STR_ARG(asker->id));
+    struct diag *diag = report(names, DIAG_TASK_NOT_BEFORE, column, id,
+                               "\"%.*s\" may not be done when \"%.*s\" asks for it", STR_ARG(id), STR_ARG(asker->id));
     diag_label(diags, diag, "\"%.*s\" does not depend on it", STR_ARG(asker->id));
     uint32_t dependencies =
         asker->block->dependency_start[asker->index + 1] - asker->block->dependency_start[asker->index];
     diag_help(diags, diag,
-              dependencies == 0 ? "add  depends_on: [%.*s]  to %.*s (line %u)" : "add %.*s to the depends_on of %.*s (line %u)",
+              dependencies == 0 ? "add  depends_on: [%.*s]  to %.*s (line %u)"
+                                : "add %.*s to the depends_on of %.*s (line %u)",
               STR_ARG(id), STR_ARG(asker->id), asker->line);
     return 0;
 }
@@ -213,12 +214,13 @@ static bool outside_report(struct names *names, const struct expr_name *name)
         {"error", "only in an on_error", "a task's own error is in <task>.error"},
         {"iteration", "only inside a repeat", "give the group a `repeat`, or use another name"},
         {"previous", "only inside a repeat", "it is the output of the iteration before"},
-        {"event", "only in the filter of a wait for an event", "the event's data is the output of the wait: <task>.output"},
+        {"event", "only in the filter of a wait for an event",
+         "the event's data is the output of the wait: <task>.output"},
     };
     for (size_t i = 0; i < COUNT(places); i++) {
         if (!str_is(name->name, places[i].name)) continue;
-        struct diag *diag = report(names, DIAG_OUTSIDE_SITE, name->column, name->name, "`%s` is there %s", places[i].name,
-                                   places[i].where);
+        struct diag *diag = report(names, DIAG_OUTSIDE_SITE, name->column, name->name, "`%s` is there %s",
+                                   places[i].name, places[i].where);
         diag_help(names->diags, diag, "%s", places[i].mend);
         return true;
     }
@@ -276,12 +278,14 @@ static int unknown_report(struct names *names, const struct expr_name *name, str
 {
     bool as_task = name->name.data != id.data; /* tasks.id */
     if (!as_task && outside_report(names, name)) return 0;
-    struct diag *diag = report(names, DIAG_UNKNOWN_NAME, column, id,
-                               as_task ? "unknown task \"%.*s\" in an expression" : "unknown name \"%.*s\"", STR_ARG(id));
+    struct diag *diag =
+        report(names, DIAG_UNKNOWN_NAME, column, id,
+               as_task ? "unknown task \"%.*s\" in an expression" : "unknown name \"%.*s\"", STR_ARG(id));
     if (!is_kept(names, diag)) return 0;
     if (!names->site->task && names->site->kind == SITE_ENV && names->workflow->body->by_id.count > 0 &&
         map_find(&names->workflow->body->by_id, id)) {
-        diag_help(names->diags, diag, "no task has run when the workflow's env is set: give the env to the tasks that need it");
+        diag_help(names->diags, diag,
+                  "no task has run when the workflow's env is set: give the env to the tasks that need it");
         return 0;
     }
     const struct task *inner = inner_find(names, id);
@@ -296,7 +300,8 @@ static int unknown_report(struct names *names, const struct expr_name *name, str
     if (nearest.data) {
         diag_help(names->diags, diag, "did you mean \"%.*s\"?", STR_ARG(nearest));
     } else if (name->field.size == 0) {
-        diag_help(names->diags, diag, "a text stands in quotes: '%.*s'; a value from outside is declared in `parameters`", STR_ARG(id));
+        diag_help(names->diags, diag,
+                  "a text stands in quotes: '%.*s'; a value from outside is declared in `parameters`", STR_ARG(id));
     } else if (!as_task) {
         diag_help(names->diags, diag, "names are those of parameters and of the tasks before this one");
     }
@@ -338,7 +343,8 @@ static void secret_check(struct names *names, const struct expr_name *name)
         return;
     }
     if (name->field.size == 0) {
-        struct diag *diag = report(names, DIAG_SECRET_NOT_HERE, name->column, name->name, "all secrets at once cannot be asked for");
+        struct diag *diag =
+            report(names, DIAG_SECRET_NOT_HERE, name->column, name->name, "all secrets at once cannot be asked for");
         diag_help(diags, diag, "name the one that is needed: secrets.TOKEN");
         return;
     }
@@ -395,8 +401,8 @@ static bool builtin_check(struct names *names, const struct expr_name *name)
         fields_check(names, name, workflow_fields, COUNT(workflow_fields));
     } else if (str_is(name->name, "env")) {
         if (name->field.size > 0) return true;
-        struct diag *diag = report(names, DIAG_UNKNOWN_FIELD, name->column, name->name,
-                                   "the whole environment cannot be asked for");
+        struct diag *diag =
+            report(names, DIAG_UNKNOWN_FIELD, name->column, name->name, "the whole environment cannot be asked for");
         diag_help(names->diags, diag, "name the variable: env.HOME; only those that are named are recorded");
     } else if (str_is(name->name, "secrets")) {
         secret_check(names, name);
@@ -482,11 +488,11 @@ static void result_check(struct names *names)
                        : site->kind == SITE_FILTER ? "a filter"
                                                    : "the condition of a `repeat`";
     const char *article = kind == VALUE_INT ? "an" : "a";
-    struct diag *diag = report(names, DIAG_WRONG_RESULT, 1, expr_source(site->expr), "%s needs %s, this gives %s %s", what,
-                               list ? "a list" : "true or false", article,
-                               value_kind_name((struct value){.kind = (uint8_t)kind}));
+    struct diag *diag =
+        report(names, DIAG_WRONG_RESULT, 1, expr_source(site->expr), "%s needs %s, this gives %s %s", what,
+               list ? "a list" : "true or false", article, value_kind_name((struct value){.kind = (uint8_t)kind}));
     diag_help(names->diags, diag, "%s",
-              list                  ? "a map works too: each item is then {key, value}"
+              list                   ? "a map works too: each item is then {key, value}"
               : kind == VALUE_STRING ? "compare it: name == 'text'"
                                      : "compare it, as in  size(items) > 0");
 }

@@ -40,7 +40,8 @@ static const char *hidden_by(const struct names *names, const struct task *loop_
          block = block->owner ? block->owner->block : NULL) {
         if (block->by_id.count > 0 && map_find(&block->by_id, variable)) return "a task";
     }
-    if (str_is(variable, "item") || str_is(variable, "item_index")) return NULL; /* the usual names, rarely both needed */
+    if (str_is(variable, "item") || str_is(variable, "item_index"))
+        return NULL; /* the usual names, rarely both needed */
     for (const struct task *task = loop_task->block->owner; task; task = task->block->owner) {
         const struct loop *loop = task->kind == TASK_FOR_EACH && task->options ? task->options->loop : NULL;
         if (loop && (str_equal(loop->as, variable) || str_equal(loop->as_index, variable))) {
@@ -62,9 +63,8 @@ static void loops_check(struct names *names)
                 const char *what = hidden_by(names, task, variables[k]);
                 if (!what) continue;
                 struct span at = {task->line, task->column, (uint32_t)utf8_count(task->id)};
-                struct diag *diag =
-                    diag_add(names->diags, DIAG_ERROR, DIAG_HIDES_NAME, at, "the loop's variable \"%.*s\" hides %s",
-                             STR_ARG(variables[k]), what);
+                struct diag *diag = diag_add(names->diags, DIAG_ERROR, DIAG_HIDES_NAME, at,
+                                             "the loop's variable \"%.*s\" hides %s", STR_ARG(variables[k]), what);
                 diag_help(names->diags, diag, "give it another name with `as`");
                 break;
             }
@@ -196,7 +196,8 @@ static void unused_secrets_report(struct names *names)
         struct orch_str secret = names->workflow->secrets[i];
         struct diag *diag = diag_add(names->diags, DIAG_WARNING, DIAG_UNUSED_SECRET, (struct span){0},
                                      "secret \"%.*s\" is declared but not used", STR_ARG(secret));
-        diag_help(names->diags, diag, "use it as {{ secrets.%.*s }} in env or in an action, or remove it", STR_ARG(secret));
+        diag_help(names->diags, diag, "use it as {{ secrets.%.*s }} in env or in an action, or remove it",
+                  STR_ARG(secret));
     }
 }
 
@@ -208,15 +209,15 @@ static void constant_check(struct names *names, const struct site *site)
     if (site->kind != SITE_WHEN && site->kind != SITE_REPEAT) return;
     if (!expr_is_constant(site->expr, &value) || value.kind != VALUE_BOOL) return;
     if (site->kind == SITE_WHEN && value.boolean) {
-        struct diag *diag = diag_add(names->diags, DIAG_WARNING, DIAG_CONSTANT_CONDITION, site->whole,
-                                     "the condition is always true");
+        struct diag *diag =
+            diag_add(names->diags, DIAG_WARNING, DIAG_CONSTANT_CONDITION, site->whole, "the condition is always true");
         diag_help(names->diags, diag, "remove the `when`");
     }
     const struct repeat *repeat = site->task && site->task->options ? site->task->options->repeat : NULL;
     if (site->kind == SITE_REPEAT && repeat && repeat->until == site->expr && !value.boolean) {
-        struct diag *diag = diag_add(names->diags, DIAG_WARNING, DIAG_CONSTANT_CONDITION, site->whole,
-                                     "the condition is never true: the task fails after %u iterations",
-                                     repeat->iterations_max);
+        struct diag *diag =
+            diag_add(names->diags, DIAG_WARNING, DIAG_CONSTANT_CONDITION, site->whole,
+                     "the condition is never true: the task fails after %u iterations", repeat->iterations_max);
         diag_help(names->diags, diag, "to repeat a fixed number of times give only `max`");
     }
 }
@@ -251,9 +252,11 @@ static int names_run(struct names *names, struct reading *reading)
     if (rc < 0) return rc;
     unused_secrets_report(names);
     if (names->unchecked > 0) {
-        struct diag *diag = diag_add(names->diags, DIAG_WARNING, DIAG_NOT_CHECKED, (struct span){0},
-                                     "%llu uses of a task's result were not checked", (unsigned long long)names->unchecked);
-        diag_help(names->diags, diag, "the graph is too dense to see whether those tasks come before; if not, the run says so");
+        struct diag *diag =
+            diag_add(names->diags, DIAG_WARNING, DIAG_NOT_CHECKED, (struct span){0},
+                     "%llu uses of a task's result were not checked", (unsigned long long)names->unchecked);
+        diag_help(names->diags, diag,
+                  "the graph is too dense to see whether those tasks come before; if not, the run says so");
     }
     return 0;
 }

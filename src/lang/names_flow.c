@@ -1,8 +1,8 @@
 /*
  * names_flow.c - tasks that can never run.
  *
- * A condition that is constantly false is told at the task that has it, once, with what it drags along: telling it for every task
- * behind it would bury the cause.
+ * A condition that is constantly false is told at the task that has it, once, with what it drags along: telling it for
+ * every task behind it would bury the cause.
  */
 #include "lang/names.h"
 
@@ -26,8 +26,8 @@ static struct span task_span(const struct task *task)
 static void join_check(struct flow *flow, const struct task *task, uint32_t dependencies)
 {
     uint32_t needed = task->join == JOIN_AT_LEAST && task->options ? task->options->join_count
-                      : task->join == JOIN_ANY_SUCCEEDED          ? 1
-                                                                  : 0;
+                      : task->join == JOIN_ANY_SUCCEEDED           ? 1
+                                                                   : 0;
     if (needed <= dependencies) return;
     struct diag *diag;
     if (dependencies == 0) {
@@ -79,7 +79,8 @@ static void never_report(struct flow *flow, uint32_t cause)
         buf_printf(&buf, "%s\"%.*s\"", i > 0 ? ", " : "", STR_ARG(flow->block->tasks[flow->named[cause][i]].id));
     }
     if (behind > NAMED_MAX) buf_printf(&buf, " and %u more", behind - NAMED_MAX);
-    diag_help(flow->diags, diag, "nor does what waits for it: %.*s; `join: none_failed` lets it go on", STR_ARG(buf_str(&buf)));
+    diag_help(flow->diags, diag, "nor does what waits for it: %.*s; `join: none_failed` lets it go on",
+              STR_ARG(buf_str(&buf)));
     if (buf.failed) flow->diags->failed = true;
     buf_done(&buf);
 }

@@ -2,13 +2,13 @@
 #include "lang/reach.h"
 
 #define STEPS_MAX_USUAL UINT64_C(200000000)
-#define NONE UINT32_MAX
+#define NONE            UINT32_MAX
 
 struct reach_block {
     uint32_t *level; /* longest chain before a task */
     uint32_t *first; /* a task's number in its tree of the forest; those below it have [first, end) */
     uint32_t *end;
-    uint32_t *mark;  /* the search in which a task was seen last */
+    uint32_t *mark; /* the search in which a task was seen last */
     uint32_t *stack;
     uint32_t search;
 };
@@ -22,8 +22,8 @@ int reach_init(struct reach *reach, const struct workflow *workflow, struct aren
 }
 
 /*
- * Levels, and a forest in which each task hangs below the dependency with the highest level. Sizes of subtrees, summed up
- * against the order, give each task a run of numbers for itself and what hangs below it.
+ * Levels, and a forest in which each task hangs below the dependency with the highest level. Sizes of subtrees, summed
+ * up against the order, give each task a run of numbers for itself and what hangs below it.
  */
 static void forest_build(const struct block *block, struct reach_block *data)
 {

@@ -1,11 +1,12 @@
 /*
  * reach.h - which tasks of a block come before which: "does b depend on a, directly or not?"
  *
- * Asked for each name of a task in an expression. Answers come, in this order, from the row of direct dependencies, from the
- * levels (what comes before has a smaller one), from a spanning forest of the dependencies (constant time; all of a chain or
- * a tree), and only then from a search backwards that leaves out everything not above the level of the task that is looked for.
- * The worst case is a search along all edges for each question, as in a dense graph in which thousands of tasks name
- * one that is not before them; a budget for all questions together bounds it, and the answer is then REACH_UNKNOWN.
+ * Asked for each name of a task in an expression. Answers come, in this order, from the row of direct dependencies,
+ * from the levels (what comes before has a smaller one), from a spanning forest of the dependencies (constant time; all
+ * of a chain or a tree), and only then from a search backwards that leaves out everything not above the level of the
+ * task that is looked for. The worst case is a search along all edges for each question, as in a dense graph in which
+ * thousands of tasks name one that is not before them; a budget for all questions together bounds it, and the answer is
+ * then REACH_UNKNOWN.
  */
 #ifndef LANG_REACH_H
 #define LANG_REACH_H
