@@ -89,7 +89,7 @@ static void span_measure(struct orch_str line, struct span at, uint32_t *ret_sta
     uint32_t column = 0, character = 1, start = UINT32_MAX, end = UINT32_MAX;
     for (size_t byte = 0; byte < line.size; character++) {
         if (character == at.column) start = column;
-        if (character - at.column == at.length && character > at.column) end = column;
+        if (character > at.column && character - at.column == (at.length ? at.length : 1)) end = column;
         column += width_at(utf8_next(line, &byte), column);
     }
     if (start == UINT32_MAX) start = column; /* at or behind the end of the line */
