@@ -310,6 +310,13 @@ static inline const struct block *task_block(const struct task *task, enum block
 {
     return task->options ? task->options->blocks[role] : NULL;
 }
+/* The block in which a for_each or repeat holds the one task it goes round: to the user the two are one. */
+static inline bool block_is_wrapping(const struct block *block)
+{
+    return block->owner && block->role == BLOCK_BODY && block->task_count == 1 &&
+           (block->owner->kind == TASK_FOR_EACH || block->owner->kind == TASK_REPEAT) &&
+           str_equal(block->tasks[0].id, block->owner->id);
+}
 /* "transform/clean" : ids from the outermost group inwards, wrappers named once. */
 void task_path(const struct task *task, struct buf *out);
 

@@ -3,21 +3,13 @@
 
 #include "lang/diag_codes.h"
 
-/* A wrapper and the task it wraps have one id, which counts once. */
-static bool is_wrapped(const struct block *block)
-{
-    const struct task *owner = block->owner;
-    return owner && block->role == BLOCK_BODY && block->task_count == 1 &&
-           (owner->kind == TASK_FOR_EACH || owner->kind == TASK_REPEAT) && str_equal(block->tasks[0].id, owner->id);
-}
-
 static void same_names_check(struct names *names)
 {
     const struct workflow *workflow = names->workflow;
     if (workflow->parameters_count == 0) return;
     for (uint32_t b = 0; b < workflow->block_count; b++) {
         const struct block *block = workflow->blocks[b];
-        if (is_wrapped(block)) continue;
+        if (block_is_wrapping(block)) continue;
         for (uint32_t i = 0; i < block->task_count; i++) {
             const struct task *task = &block->tasks[i];
             const struct map_entry *entry = map_find(&names->parameters, task->id);
