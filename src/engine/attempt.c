@@ -1,0 +1,365 @@
+/*
+ * attempt.c - from a recorded attempt to a running provider and back.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+
+#include "sys/file.h"
+#include "sys/mask.h"
+
+static struct attempt **bucket_of(struct engine *engine, const struct engine_execution *execution, uint32_t instance)
+{
+    uint64_t key = ((uint64_t)execution->number << 32 ^ instance) * 0x9E3779B97F4A7C15u;
+    return &engine->attempt_buckets[key >> 52];
+}
+
+struct attempt *attempt_find(struct engine *engine, const struct engine_execution *execution, uint32_t instance)
+{
+    struct attempt *attempt = *bucket_of(engine, execution, instance);
+    while (attempt && (attempt->execution != execution || attempt->instance != instance)) attempt = attempt->bucket_next;
+    return attempt;
+}
+
+struct attempt *attempt_new(struct engine_execution *execution, uint32_t instance, uint64_t fence)
+{
+    struct engine *engine = execution->engine;
+    struct attempt *attempt = mem_resize(engine->allocator, NULL, 0, sizeof *attempt);
+    if (!attempt) return NULL;
+    memset(attempt, 0, sizeof *attempt);
+    arena_init(&attempt->arena, engine->allocator, 0);
+    attempt->execution = execution;
+    attempt->instance = instance;
+    attempt->fence = fence;
+    attempt->base.host = &engine->host;
+    attempt->base.engine = engine;
+    attempt->base.arena = &attempt->arena;
+    attempt->base.serial = ++engine->serial;
+    struct attempt **bucket = bucket_of(engine, execution, instance);
+    attempt->bucket_next = *bucket;
+    *bucket = attempt;
+    attempt->next = execution->attempts;
+    if (attempt->next) attempt->next->previous = attempt;
+    execution->attempts = attempt;
+    return attempt;
+}
+
+void attempt_remove(struct attempt *attempt)
+{
+    struct engine_execution *execution = attempt->execution;
+    struct engine *engine = execution->engine;
+    struct attempt **at = bucket_of(engine, execution, attempt->instance);
+    while (*at != attempt) at = &(*at)->bucket_next;
+    *at = attempt->bucket_next;
+    if (attempt->next) attempt->next->previous = attempt->previous;
+    if (attempt->previous) attempt->previous->next = attempt->next;
+    else execution->attempts = attempt->next;
+    attempt->log = logfile_close(attempt->log);
+    if (attempt->base.scratch_dir.size) (void)file_remove_tree(attempt->base.scratch_dir.data, NULL); /* left-overs go with the store's scratch */
+    arena_done(&attempt->arena);
+    mem_resize(engine->allocator, attempt, sizeof *attempt, 0);
+}
+
+static void feed_result(struct engine_execution *execution, uint32_t instance, uint64_t fence, const struct action_result *result)
+{
+    struct core_input input = {.type = INPUT_ATTEMPT_DONE,
+                               .instance = instance,
+                               .done = {.fence = fence,
+                                        .failure = result->failure,
+                                        .output = result->output,
+                                        .error = result->error,
+                                        .exit_code = result->exit_code,
+                                        .signal = result->signal,
+                                        .cpu_us = result->cpu_us,
+                                        .memory_peak = result->memory_peak}};
+    struct orch_error err = ORCH_ERROR_INIT;
+    int r = execution_feed(execution, &input, &err);
+    if (r && !execution->engine->failed) engine_fail(execution->engine, &err);
+}
+
+void attempt_feed_failure(struct engine_execution *execution, uint32_t instance, uint64_t fence, enum failure failure, const char *message)
+{
+    struct action_result result = {.failure = failure, .error = str_from(message)};
+    feed_result(execution, instance, fence, &result);
+}
+
+/*
+ * What providers say.
+ */
+static void host_done(struct action_attempt *base, const struct action_result *given)
+{
+    struct attempt *attempt = (struct attempt *)base;
+    struct engine_execution *execution = attempt->execution;
+    struct action_result result = *given;
+    if (base->secrets_count) {
+        struct orch_str output = mask_secrets(result.output, base->secrets, base->secrets_count, &attempt->arena);
+        struct orch_str error = mask_secrets(result.error, base->secrets, base->secrets_count, &attempt->arena);
+        if (output.data || !result.output.size) result.output = output;
+        else result.output = STR_NONE; /* memory is short: rather nothing than a secret */
+        result.error = error.data || !result.error.size ? error : STR_NONE;
+    }
+    if (!execution->closing && !execution->engine->failed) feed_result(execution, attempt->instance, attempt->fence, &result);
+    attempt_remove(attempt);
+}
+
+static char stream_letter(enum log_stream stream)
+{
+    switch (stream) {
+    case LOG_STDOUT: return 'o';
+    case LOG_STDERR: return 'e';
+    case LOG_SYSTEM: return 's';
+    }
+    return 's';
+}
+
+static void host_log(struct action_attempt *base, enum log_stream stream, struct orch_str line)
+{
+    struct attempt *attempt = (struct attempt *)base;
+    struct engine_execution *execution = attempt->execution;
+    struct engine *engine = execution->engine;
+    if (base->secrets_count) {
+        struct orch_str masked = mask_secrets(line, base->secrets, base->secrets_count, &attempt->arena);
+        if (!masked.data && line.size) return;
+        line = masked;
+    }
+    if (engine->store_dir.size) {
+        if (!attempt->log) {
+            struct core_summary summary;
+            core_get_summary(execution->core, &summary);
+            attempt->log = logfile_new(engine->store_dir, str_from(execution->id), base->task_path, summary.generation, base->attempt_number);
+        }
+        struct orch_error err = ORCH_ERROR_INIT;
+        if (attempt->log && logfile_add(attempt->log, engine_now(engine), stream_letter(stream), line, &err) && engine->options.observer.trouble)
+            engine->options.observer.trouble(engine->options.observer.user, &err); /* a lost log line costs no result */
+    }
+    if (engine->options.observer.log)
+        engine->options.observer.log(engine->options.observer.user, execution, attempt->instance, base->attempt_number, stream, line);
+}
+
+static void host_progress(struct action_attempt *base, double fraction, struct orch_str text)
+{
+    struct attempt *attempt = (struct attempt *)base;
+    struct engine *engine = attempt->execution->engine;
+    attempt->progress = fraction;
+    attempt->has_progress = true;
+    struct orch_str kept = arena_str(&attempt->arena, str_of(text.data, text.size < 200 ? text.size : 200));
+    if (kept.data) attempt->progress_text = kept;
+    if (engine->options.observer.progress)
+        engine->options.observer.progress(engine->options.observer.user, attempt->execution, attempt->instance, fraction, text);
+}
+
+bool engine_execution_progress(const struct engine_execution *execution, uint32_t instance, double *ret_fraction, struct orch_str *ret_text)
+{
+    const struct attempt *attempt = attempt_find(execution->engine, execution, instance);
+    if (!attempt || !attempt->has_progress) return false;
+    *ret_fraction = attempt->progress;
+    *ret_text = attempt->progress_text;
+    return true;
+}
+
+/*
+ * Providers.
+ */
+static int provider_add(struct engine *engine, const struct action_provider *provider, void *context, struct orch_error *err)
+{
+    ORCH_ASSERT(engine->providers_count < ENGINE_PROVIDERS_MAX);
+    if (!context && provider->open) {
+        int r = provider->open(&engine->loop, engine->mark, &context, err);
+        if (r) return r;
+    }
+    engine->providers[engine->providers_count].provider = provider;
+    engine->providers[engine->providers_count].context = context;
+    engine->providers[engine->providers_count++].open = true;
+    return 0;
+}
+
+int attempts_open(struct engine *engine, struct orch_error *err)
+{
+    engine->host = (struct action_host){.done = host_done, .log = host_log, .progress = host_progress};
+    int r = provider_add(engine, &action_process_provider, NULL, err);
+    if (!r) r = provider_add(engine, &action_notification_provider, NULL, err);
+    if (!r && engine->options.functions) {
+        void *context;
+        r = action_function_open(&engine->loop, engine->options.functions, engine->options.jobs, &context, err);
+        if (!r) r = provider_add(engine, &action_function_provider, context, err);
+    }
+    return r;
+}
+
+void attempts_close(struct engine *engine)
+{
+    for (uint32_t i = engine->providers_count; i-- > 0;)
+        if (engine->providers[i].open && engine->providers[i].provider->close) engine->providers[i].provider->close(engine->providers[i].context);
+    engine->providers_count = 0;
+}
+
+static uint32_t provider_of(const struct engine *engine, enum action_kind kind)
+{
+    for (uint32_t i = 0; i < engine->providers_count; i++)
+        for (const enum action_kind *k = engine->providers[i].provider->kinds; *k != ACTION_NONE; k++)
+            if (*k == kind) return i;
+    return UINT32_MAX;
+}
+
+bool attempt_kind_has_provider(const struct engine *engine, enum action_kind kind)
+{
+    switch (kind) {
+    case ACTION_TRANSFORM: /* these the core does */
+    case ACTION_WAIT:
+    case ACTION_APPROVAL:
+    case ACTION_NOOP:
+    case ACTION_WORKFLOW: /* and this the engine */ return true;
+    case ACTION_SHELL:
+    case ACTION_EXEC:
+    case ACTION_SCRIPT:
+    case ACTION_NOTIFICATION:
+    case ACTION_FUNCTION:
+    case ACTION_SERVICE_CALL:
+    case ACTION_FACTORY: return provider_of(engine, kind) != UINT32_MAX;
+    case ACTION_NONE: return false;
+    }
+    return false;
+}
+
+static int gather_inputs(struct attempt *attempt, struct orch_error *err)
+{
+    const struct engine_execution *execution = attempt->execution;
+    const struct core_instance *instance = core_get_instance(execution->core, attempt->instance);
+    const struct block *block = instance->task->block;
+    const struct core_frame *frame = core_get_frame(execution->core, instance->frame);
+    uint32_t from = block->dependency_start[instance->task->index], to = block->dependency_start[instance->task->index + 1];
+    struct action_input *inputs = ARENA_ARRAY(&attempt->arena, to - from, struct action_input);
+    if (!inputs) return error_memory(err);
+    uint32_t count = 0;
+    for (uint32_t i = from; i < to; i++) {
+        const struct core_instance *dependency = core_get_instance(execution->core, frame->first + block->dependencies[i]);
+        if (!dependency->detail) continue;
+        struct orch_str output = dependency->detail->output;
+        if (!output.size && dependency->detail->blob) {
+            int r = store_get_blob(execution->engine->store, execution->number, dependency->detail->blob, &attempt->arena, &output, err);
+            if (r) return r;
+        }
+        if (output.size) inputs[count++] = (struct action_input){dependency->task->id, output};
+    }
+    attempt->base.inputs = inputs;
+    attempt->base.inputs_count = count;
+    return 0;
+}
+
+static int gather_secrets(struct attempt *attempt, struct orch_error *err)
+{
+    uint32_t count = 0;
+    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next) count++;
+    if (count == 0) return 0;
+    struct orch_str *values = ARENA_ARRAY(&attempt->arena, count, struct orch_str);
+    if (!values) return error_memory(err);
+    uint32_t i = 0;
+    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next) values[i++] = secret->value;
+    attempt->base.secrets = values;
+    attempt->base.secrets_count = count;
+    return 0;
+}
+
+static int attempt_fill(struct attempt *attempt, struct orch_error *err)
+{
+    struct engine_execution *execution = attempt->execution;
+    struct engine *engine = execution->engine;
+    const struct core_instance *instance = core_get_instance(execution->core, attempt->instance);
+    struct action_attempt *base = &attempt->base;
+    base->kind = instance->task->action->kind;
+    base->attempt_number = instance->attempt;
+    base->fence = attempt->fence;
+    base->execution_id = str_from(execution->id);
+    base->workflow_name = execution->version->workflow->name;
+    base->parameters = execution->parameters_value;
+    base->grace_us = engine->options.grace_us;
+    base->base_dir = execution->base_dir;
+    struct buf path;
+    buf_init(&path, engine->allocator, 0);
+    core_path(execution->core, attempt->instance, &path);
+    base->task_path = path.failed ? STR_NONE : arena_str(&attempt->arena, buf_str(&path));
+    buf_done(&path);
+    if (!base->task_path.data) return error_memory(err);
+    struct core_summary summary;
+    core_get_summary(execution->core, &summary);
+    base->key = arena_printf(&attempt->arena, "%s/%.*s/%u", execution->id, STR_ARG(base->task_path), summary.generation);
+    if (engine->store_dir.size)
+        base->scratch_dir = arena_printf(&attempt->arena, "%.*s/scratch/%s-%u-%llu", STR_ARG(engine->store_dir), execution->id, attempt->instance,
+                                         (unsigned long long)attempt->fence);
+    if (!base->key.data || (engine->store_dir.size && !base->scratch_dir.data)) return error_memory(err);
+    int r = gather_secrets(attempt, err);
+    if (!r) r = gather_inputs(attempt, err);
+    if (!r) r = core_render(execution->core, attempt->instance, engine_now(engine), &attempt->arena, &base->config, &base->env, err);
+    return r;
+}
+
+static enum failure failure_of(int code)
+{
+    switch (code) {
+    case ORCH_ERR_EVALUATION: return FAILURE_EVALUATION;
+    case ORCH_ERR_INVALID:
+    case ORCH_ERR_UNSUPPORTED:
+    case ORCH_ERR_NOT_FOUND:
+    case ORCH_ERR_LIMIT: return FAILURE_PERMANENT;
+    default: return FAILURE_START;
+    }
+}
+
+void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fence)
+{
+    struct engine *engine = execution->engine;
+    const struct core_instance *instance = core_get_instance(execution->core, at);
+    /* Decided meanwhile to stop, or already over: what was to start never does. The stop that follows reports it. */
+    if (instance->state != TASK_RUNNING || !instance->detail || instance->detail->fence != fence || instance->stopping) return;
+    struct orch_error err = ORCH_ERROR_INIT;
+    struct attempt *attempt = attempt_new(execution, at, fence);
+    int r = attempt ? attempt_fill(attempt, &err) : error_memory(&err);
+    if (!r) {
+        if (attempt->base.kind == ACTION_WORKFLOW) {
+            r = child_start(attempt, attempt->base.config, &err);
+            if (!r) return;
+        } else {
+            uint32_t provider = provider_of(engine, attempt->base.kind);
+            ORCH_ASSERT(provider != UINT32_MAX);
+            attempt->provider = engine->providers[provider].provider;
+            attempt->context = engine->providers[provider].context;
+            attempt->accepted = true; /* done may come from within start, and the attempt is gone then */
+            r = attempt->provider->start(attempt->context, &attempt->base, &err);
+            if (!r) return;
+        }
+    }
+    if (attempt) attempt_remove(attempt);
+    attempt_feed_failure(execution, at, fence, failure_of(r), err.message);
+}
+
+void attempt_stop(struct engine_execution *execution, uint32_t at)
+{
+    const struct core_instance *instance = core_get_instance(execution->core, at);
+    struct attempt *attempt = attempt_find(execution->engine, execution, at);
+    if (attempt) {
+        if (attempt->provider) attempt->provider->stop(attempt->context, &attempt->base, false);
+        else child_stop(attempt);
+        return;
+    }
+    if (instance->state == TASK_RUNNING && instance->stopping && instance->detail)
+        attempt_feed_failure(execution, at, instance->detail->fence, FAILURE_CANCELLED, "stopped before it began");
+}
+
+void attempt_drop_all(struct engine_execution *execution, bool hasten)
+{
+    if (execution->engine->closing || execution->engine->failed) execution->closing = true;
+    for (struct attempt *attempt = execution->attempts, *next; attempt; attempt = next) {
+        next = attempt->next; /* stop may report at once */
+        if (attempt->provider) attempt->provider->stop(attempt->context, &attempt->base, hasten);
+    }
+}
+
+void engine_hasten(struct engine *engine, struct engine_execution *execution)
+{
+    for (struct attempt *attempt = execution->attempts, *next; attempt; attempt = next) {
+        next = attempt->next;
+        if (attempt->provider) attempt->provider->stop(attempt->context, &attempt->base, true);
+    }
+    for (struct engine_execution *other = engine->executions; other; other = other->next)
+        if (other->parent == execution->number) engine_hasten(engine, other);
+}

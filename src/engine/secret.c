@@ -1,0 +1,77 @@
+/*
+ * secret.c - secrets by name, from the environment or files. Their values are rendered into an attempt, never recorded, and masked in what it writes.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+
+#include "sys/file.h"
+
+#define SECRET_SIZE_MAX (64u * 1024)
+
+int secret_get(struct engine *engine, struct orch_str name, struct arena *arena, struct orch_str *ret, struct orch_error *err)
+{
+    char key[256];
+    if (name.size == 0 || name.size > 128) return error_set(err, ORCH_ERR_NOT_FOUND, "no secret has such a name");
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+            return error_set(err, ORCH_ERR_NOT_FOUND, "no secret has such a name");
+    }
+    snprintf(key, sizeof key, "ORCH_SECRET_%.*s", STR_ARG(name));
+    const char *value = getenv(key);
+    if (!value) value = getenv(key + strlen("ORCH_SECRET_"));
+    if (value) {
+        *ret = arena_str(arena, str_from(value));
+        return ret->data ? 0 : error_memory(err);
+    }
+    if (engine->options.secrets_dir) {
+        struct orch_str path = arena_printf(arena, "%s/%.*s", engine->options.secrets_dir, STR_ARG(name));
+        if (!path.data) return error_memory(err);
+        struct orch_str content;
+        int r = file_read(path.data, SECRET_SIZE_MAX, arena, &content, err);
+        if (r == 0) {
+            /* A file that was made with an editor ends in a line feed that is not part of the secret. */
+            if (content.size && content.data[content.size - 1] == '\n') content.size--;
+            *ret = content;
+            return 0;
+        }
+        if (r != ORCH_ERR_NOT_FOUND) return r;
+    }
+    error_set(err, ORCH_ERR_NOT_FOUND, "secret \"%.*s\" is not set", STR_ARG(name));
+    error_hint(err, "set the environment variable ORCH_SECRET_%.*s, or give --secrets DIR with a file of that name", STR_ARG(name));
+    return ORCH_ERR_NOT_FOUND;
+}
+
+static int add(struct engine_execution *execution, struct orch_str name, struct orch_error *err)
+{
+    for (struct secret *secret = execution->secrets; secret; secret = secret->next)
+        if (str_equal(secret->name, name)) return 0;
+    struct secret *secret = ARENA_NEW(&execution->arena, struct secret);
+    if (!secret) return error_memory(err);
+    int r = secret_get(execution->engine, name, &execution->arena, &secret->value, err);
+    if (r) return r;
+    secret->name = name;
+    secret->next = execution->secrets;
+    execution->secrets = secret;
+    return 0;
+}
+
+/* Every secret that the definition names has to be there before anything is recorded or run. */
+int secrets_load(struct engine_execution *execution, struct orch_error *err)
+{
+    const struct workflow *workflow = execution->version->workflow;
+    for (uint32_t i = 0; i < workflow->secrets_count; i++) {
+        int r = add(execution, workflow->secrets[i], err);
+        if (r) return r;
+    }
+    for (uint32_t b = 0; b < workflow->block_count; b++)
+        for (uint32_t t = 0; t < workflow->blocks[b]->task_count; t++) {
+            const struct task_options *options = workflow->blocks[b]->tasks[t].options;
+            for (uint32_t i = 0; options && i < options->secrets_count; i++) {
+                int r = add(execution, options->secrets[i], err);
+                if (r) return r;
+            }
+        }
+    return 0;
+}
