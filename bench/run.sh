@@ -1,0 +1,5 @@
+#!/bin/sh
+# Runs the benches one after another, from the project's root: bench/run.sh [BUILD]
+set -eu
+build=${1:-build}
+python3 bench/true_tasks.py --orch "$build/orch" --spawn-loop "$build/bench/spawn_loop"
