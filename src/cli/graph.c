@@ -1,0 +1,213 @@
+/* graph.c - `orch graph`: a workflow's graph, drawn or for other programs, with what can be said about it. */
+#include "cli/cli.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "lang/diag_codes.h"
+#include "layout/export.h"
+#include "layout/text.h"
+#include "sys/file.h"
+
+#define FILE_SIZE_MAX ((size_t)1 << 30)
+#define NAMED_MAX     12 /* tasks that a line of the summary names */
+#define WIDTH_USUAL   100
+
+struct graph_command {
+    const char *format;
+    bool cycle;
+    const char *file;
+    struct arena arena, scratch;
+    struct orch_str text;
+    struct diags diags;
+    const struct workflow *workflow; /* NULL when it has errors */
+    struct buf out;
+};
+
+static int read_definition(struct graph_command *command, struct orch_error *err)
+{
+    bool is_stdin = strcmp(command->file, "-") == 0;
+    int rc = is_stdin
+                 ? file_read_fd(STDIN_FILENO, "standard input", FILE_SIZE_MAX, &command->arena, &command->text, err)
+                 : file_read(command->file, FILE_SIZE_MAX, &command->arena, &command->text, err);
+    if (rc < 0) return rc;
+    diags_init(&command->diags, &command->arena);
+    rc = workflow_read(command->text, str_from(command->file), &command->arena, &command->diags, &command->workflow);
+    diags_sort(&command->diags);
+    if (rc == ORCH_ERR_NO_MEMORY || command->diags.failed) return error_memory(err);
+    if (rc < 0) command->workflow = NULL;
+    return 0;
+}
+
+/* ---- the summary ---- */
+
+static void add_names(struct buf *out, const struct task *const *tasks, uint32_t count, const char *between)
+{
+    uint32_t shown = count <= NAMED_MAX + 1 ? count : NAMED_MAX;
+    for (uint32_t i = 0; i < shown; i++) buf_printf(out, "%s%.*s", i > 0 ? between : "", STR_ARG(tasks[i]->id));
+    if (shown < count) buf_printf(out, "%s... %u more", between, count - shown);
+}
+
+static int add_order(struct graph_command *command)
+{
+    const struct block *body = command->workflow->body;
+    uint32_t count = body->task_count <= NAMED_MAX + 1 ? body->task_count : NAMED_MAX;
+    const struct task **tasks = ARENA_ARRAY(&command->scratch, (size_t)count + 1, const struct task *);
+    if (!tasks) return ORCH_ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) tasks[i] = &body->tasks[body->order[i]];
+    buf_add_text(&command->out, "order    ");
+    add_names(&command->out, tasks, count, ", ");
+    if (count < body->task_count) buf_printf(&command->out, ", ... %u more", body->task_count - count);
+    buf_add_char(&command->out, '\n');
+    return 0;
+}
+
+static void add_unused(struct graph_command *command)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < command->diags.count; i++) {
+        const struct diag *diag = &command->diags.items[i];
+        if (diag->severity != DIAG_WARNING || diag->code != DIAG_UNUSED_PARAMETER) continue;
+        buf_printf(&command->out, "%s%.*s (line %u)\n", any ? "         " : "unused   ", STR_ARG(diag->message),
+                   diag->at.line);
+        any = true;
+    }
+}
+
+static int draw(struct graph_command *command, struct orch_error *err)
+{
+    struct analysis analysis;
+    int rc = workflow_analyze(command->workflow, &command->scratch, &analysis, err);
+    if (rc < 0) return rc;
+    struct buf *out = &command->out;
+    buf_printf(out, "%.*s: %u %s, %u %s\n\n", STR_ARG(command->workflow->name), analysis.task_count,
+               analysis.task_count == 1 ? "task" : "tasks", analysis.edge_count,
+               analysis.edge_count == 1 ? "dependency" : "dependencies");
+    struct layout_text_options options = {.ascii = !cli_style.utf8,
+                                          .width = cli_style.width ? cli_style.width : WIDTH_USUAL};
+    rc = layout_text(command->workflow, &options, &command->scratch, out);
+    if (rc < 0) return error_memory(err);
+    buf_printf(out, "\nlevels   %u, at most %u %s side by side\n", analysis.level_count, analysis.width,
+               analysis.width == 1 ? "task" : "tasks");
+    if (add_order(command) < 0) return error_memory(err);
+    buf_add_text(out, "longest  ");
+    add_names(out, analysis.critical_path, analysis.critical_path_count, " -> ");
+    buf_printf(out, " (%u)\n", analysis.critical_path_count);
+    add_unused(command);
+    return 0;
+}
+
+/* ---- cycles ---- */
+
+/* Draws what is known of the cycles in a file that has some. */
+static uint32_t draw_cycles(struct graph_command *command)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < command->diags.count; i++) {
+        const struct diag *diag = &command->diags.items[i];
+        if (diag->code != DIAG_CYCLE || diag->path_count == 0) continue;
+        if (count++ > 0) buf_add_char(&command->out, '\n');
+        layout_cycle(diag->path, diag->path_count, !cli_style.utf8, &command->out);
+    }
+    return count;
+}
+
+static int show_cycles(struct graph_command *command)
+{
+    if (draw_cycles(command) > 0) return EXIT_INVALID;
+    if (!command->workflow) return cli_findings(&command->diags, command->text, command->file);
+    buf_add_text(&command->out, "no cycle: every task can run\n");
+    return EXIT_OK;
+}
+
+/* ---- the verb ---- */
+
+static int show_graph(struct graph_command *command, struct orch_error *err)
+{
+    if (!command->workflow) return cli_findings(&command->diags, command->text, command->file);
+    if (strcmp(command->format, "dot") == 0) {
+        layout_dot(command->workflow, &command->out);
+    } else if (strcmp(command->format, "mermaid") == 0) {
+        layout_mermaid(command->workflow, &command->out);
+    } else if (strcmp(command->format, "json") == 0) {
+        layout_json(command->workflow, &command->out);
+    } else if (draw(command, err) < 0) {
+        return cli_error(err);
+    }
+    return EXIT_OK;
+}
+
+static int format_check(const char *format, struct orch_error *err)
+{
+    static const char *const known[] = {"text", "dot", "mermaid", "json"};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(format, known[i]) == 0) return 0;
+    }
+    if (strcmp(format, "svg") == 0) {
+        (void)error_set(err, ORCH_ERR_UNSUPPORTED, "orch graph does not draw svg yet");
+        error_hint(err, "with Graphviz: orch graph FILE --format dot | dot -Tsvg > graph.svg");
+        return err->code;
+    }
+    (void)error_set(err, ORCH_ERR_USAGE, "unknown format \"%.40s\"", format);
+    error_hint(err, "formats are text, dot, mermaid and json");
+    return err->code;
+}
+
+static int run(struct graph_command *command)
+{
+    struct orch_error err = ORCH_ERROR_INIT;
+    if (format_check(command->format, &err) < 0 || read_definition(command, &err) < 0) return cli_error(&err);
+    int exit_code = command->cycle ? show_cycles(command) : show_graph(command, &err);
+    if (command->out.failed) {
+        (void)error_memory(&err);
+        return cli_error(&err);
+    }
+    size_t written = command->out.size > 0 ? fwrite(command->out.data, 1, command->out.size, stdout) : 0;
+    if (written < command->out.size || fflush(stdout) != 0) {
+        (void)error_set(&err, ORCH_ERR_IO, "cannot write the output");
+        return cli_error(&err);
+    }
+    return exit_code;
+}
+
+int cli_graph(int argc, char **argv)
+{
+    struct graph_command command = {.format = "text"};
+    const struct cli_option options[] = {
+        {.name = "format",
+         .letter = 'f',
+         .kind = OPTION_TEXT,
+         .target = &command.format,
+         .value = "FORMAT",
+         .help = "text (the usual), dot, mermaid or json"},
+        {.name = "cycle",
+         .kind = OPTION_FLAG,
+         .target = &command.cycle,
+         .help = "draw only the cycles of a definition that has some"},
+        {.name = NULL},
+    };
+    const struct cli_usage usage = {
+        .verb = "graph",
+        .arguments = "FILE",
+        .summary = "Draws the graph of a workflow and says how long and how wide it is.",
+        .examples = "orch graph etl.yaml\n"
+                    "orch graph etl.yaml --format dot | dot -Tsvg > etl.svg\n"
+                    "orch graph etl.yaml --cycle",
+        .options = options,
+        .positionals_min = 1,
+        .positionals_max = 1,
+    };
+    int positionals;
+    int exit_code = cli_parse(&usage, argc, argv, &positionals);
+    if (exit_code >= 0) return exit_code;
+
+    command.file = argv[1];
+    arena_init(&command.arena, NULL, 0);
+    arena_init(&command.scratch, NULL, 0);
+    buf_init(&command.out, NULL, 0);
+    exit_code = run(&command);
+    buf_done(&command.out);
+    arena_done(&command.scratch);
+    arena_done(&command.arena);
+    return exit_code;
+}
