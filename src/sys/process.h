@@ -45,21 +45,30 @@ int spawner_start(struct spawner *spawner, const struct spawn_request *request, 
 int spawner_stop(struct spawner *spawner, uint64_t id, orch_time grace_us);
 
 enum spawn_news_type { SPAWN_STARTED, SPAWN_FAILED, SPAWN_ENDED };
+/* What could not be done. */
+enum spawn_stage { SPAWN_STAGE_EXEC, SPAWN_STAGE_DIRECTORY /* chdir to working_dir */, SPAWN_STAGE_PREPARE /* anything before */ };
 struct spawn_news {
     enum spawn_news_type type;
     uint64_t id;
     int32_t pid;
     int32_t error;        /* FAILED: errno of exec, chdir, ... */
+    enum spawn_stage stage; /* FAILED */
     int32_t exit_code;    /* ENDED: -1 when ended by a signal */
     int32_t signal;       /* ENDED: 0 when it exited */
     bool stopped;         /* ENDED: spawner_stop had been asked */
     uint64_t cpu_us;      /* of it and all descendants that were waited for */
-    uint64_t memory_peak; /* bytes, of the largest process (or of the cgroup) */
+    uint64_t memory_peak; /* bytes, of the largest process */
+    uint32_t left_behind; /* ENDED: so many processes were still running well after the program itself had ended by itself; they were ended */
 };
 /* Takes one piece of news; false when there is none now. ENDED comes after every process of the program is gone. *err is filled, and false returned, when the spawner died. */
 bool spawner_read(struct spawner *spawner, struct spawn_news *ret, struct orch_error *err);
 
-/* Ends survivors of an earlier life that carry the mark (found by cgroup or by /proc/<pid>/environ) and waits until they are gone, at most timeout. Returns how many there were, or an error. */
+/* How long what a program leaves behind may go on by itself after it exited (a `tee` that writes its last lines), before it is told to end; then until it is killed. */
+#define SPAWN_LINGER_US (200 * ORCH_MILLISECOND)
+#define SPAWN_LEFT_GRACE_US (500 * ORCH_MILLISECOND)
+
+/* Ends survivors of an earlier life that carry the mark (found by cgroup or by /proc/<pid>/environ) and waits until they are gone, at most timeout. Returns how many there were, or an error (ORCH_ERR_TIMEOUT).
+ * To be called while no spawner of this mark is open. Never ends the caller or those it descends from. */
 int process_kill_marked(struct orch_str mark, orch_time timeout_us, struct orch_error *err);
 
 #endif
