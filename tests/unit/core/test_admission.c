@@ -599,7 +599,6 @@ static void test_like_the_model(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
-        print_message(seed % 50 == 0 ? "seed %llu\n" : "", (unsigned long long)seed);
         model_run(seed, false, 1500);
     }
 }
