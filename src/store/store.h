@@ -20,8 +20,10 @@ enum store_mode {
 struct store_options {
     enum store_mode mode;
     bool no_sync;                  /* for tests and benches only: nothing is promised */
+    /* Bytes of disk kept back in a file, given up when the disk is full so that what runs can go on to be recorded (see store_is_short). 0: none. */
+    uint64_t reserve_size;
     const struct orch_allocator *allocator;
-    /* Called from the committer's thread when store_poll has something to do; must only wake the owner. May be NULL for memory. */
+    /* Called from the committer's thread (memory: from store_append) when store_poll has something to do; must only wake the owner. May be NULL. */
     void (*wake)(void *user);
     void *user;
 };
@@ -88,10 +90,19 @@ int store_append(struct store *store, const struct store_entry *entries, uint32_
                  struct orch_error *err);
 /* Runs completions that are due; returns how many. Owner's thread. */
 uint32_t store_poll(struct store *store);
+/*
+ * After ORCH_ERR_FULL everything that was handed in before the owner was told fails with it too, in order, so that no record is ever missing in
+ * front of another. Appends handed in from the completion on are tried again.
+ */
 /* Appends handed in and not completed yet. */
 uint32_t store_pending(const struct store *store);
 /* The next row number for a new execution: reserved at once, a gap if it is never used. */
 int64_t store_next_number(struct store *store);
+
+/* Why the store can take no more appends: 0 while it can, else the code with its message. */
+int store_failure(struct store *store, struct orch_error *err);
+/* True from when the disk reserve was given up until it could be made again: record what runs, start nothing new. False without a reserve. */
+bool store_is_short(struct store *store);
 
 /* Definitions, by digest: put is idempotent and durable with the next append; sub-workflows too. */
 int store_put_definition(struct store *store, struct orch_str digest, struct orch_str name, struct orch_str normal, struct orch_error *err);
@@ -100,6 +111,10 @@ int store_get_definition(struct store *store, struct orch_str digest, struct are
 /* A blob's content. ORCH_ERR_NOT_FOUND, _CORRUPT when its checksum is wrong. Any thread. */
 int store_get_blob(struct store *store, int64_t number, uint64_t blob, struct arena *arena, struct orch_str *ret, struct orch_error *err);
 
+/*
+ * Reading. Owner's thread, but for store_get_blob; another thread opens the store for itself with STORE_READ. Everything whose completion was seen is
+ * there; what is pending may be. Texts handed to fn are valid during its call; fn may call the functions of the store, also these.
+ */
 /* Calls fn for each execution that is not finished, oldest first; stops at the first non-zero and returns it. Cost does not depend on finished ones. */
 int store_each_alive(struct store *store, int (*fn)(void *user, const struct store_execution *execution), void *user, struct orch_error *err);
 /* One execution. ORCH_ERR_NOT_FOUND. Texts live in the arena. */
@@ -116,7 +131,7 @@ struct store_filter {
     uint32_t count_max;            /* 0: 100 */
     int64_t parent;                /* children of this execution; 0: top level only; -1: all */
 };
-/* Newest first. */
+/* Newest first: by number, or with since or until by created_at and number; `before` then means behind that execution in this order. */
 int store_each_execution(struct store *store, const struct store_filter *filter, int (*fn)(void *user, const struct store_execution *execution),
                          void *user, struct orch_error *err);
 /* How many executions are in each state. */
