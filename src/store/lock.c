@@ -1,0 +1,142 @@
+/*
+ * lock.c - the store's directory and the lock that makes one process its owner.
+ *
+ * The lock is one of the open file (F_OFD_SETLK): the kernel takes it back when the process ends, however that comes
+ * about, and unlike a lock of the process it also keeps a second store of the same process out. The file is never
+ * removed, so there is no moment at which two processes hold locks on two files of the same name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "store/sqlite.h"
+
+static int check_safe(const char *path, const struct stat *st, struct orch_error *err)
+{
+    uid_t self = geteuid();
+    if (st->st_uid == self || self == 0) return 0;
+    if (S_ISLNK(st->st_mode))
+        return error_set(err, ORCH_ERR_DENIED, "%s is a link that belongs to somebody else", path);
+    if ((st->st_mode & (S_IWGRP | S_IWOTH)) == 0) return 0;
+    (void)error_set(err, ORCH_ERR_DENIED, "%s belongs to somebody else and others may write to it", path);
+    error_hint(err, "use a directory of your own");
+    return ORCH_ERR_DENIED;
+}
+
+/* mkdir -p; what is made is ours alone. */
+static int make_dirs(const char *path, struct orch_error *err)
+{
+    char part[4096];
+    size_t size = strlen(path);
+    if (size >= sizeof part)
+        return error_set(err, ORCH_ERR_INVALID, "the path of the store is longer than %zu", sizeof part - 1);
+    memcpy(part, path, size + 1);
+    for (size_t i = 1; i <= size; i++) {
+        if (part[i] != '/' && part[i] != '\0') continue;
+        char end = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", part);
+        part[i] = end;
+    }
+    return 0;
+}
+
+int directory_open(const char *path, bool make, bool *ret_made, int *ret_fd, struct orch_error *err)
+{
+    struct stat st;
+    bool made = false;
+    if (lstat(path, &st) < 0) {
+        if (errno != ENOENT || !make) return error_errno(err, errno, "%s", path);
+        int code = make_dirs(path, err);
+        if (code < 0) return code;
+        made = true;
+        if (lstat(path, &st) < 0) return error_errno(err, errno, "%s", path);
+    }
+    int code = check_safe(path, &st, err);
+    if (code < 0) return code;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOTDIR) return error_set(err, ORCH_ERR_INVALID, "%s is not a directory", path);
+    if (fd < 0) return error_errno(err, errno, "%s", path);
+    /* Again what is really open, where a link led. */
+    if (fstat(fd, &st) < 0) {
+        code = error_errno(err, errno, "%s", path);
+    } else {
+        code = check_safe(path, &st, err);
+    }
+    if (code < 0) {
+        (void)close(fd); /* nothing was written */
+        return code;
+    }
+    *ret_made = made;
+    *ret_fd = fd;
+    return 0;
+}
+
+/* The content: the owner's process number, and once the store is complete its mark, a line each. */
+#define LOCK_SIZE_MAX 128
+
+static void lock_read(int fd, long *ret_pid, char ret_mark[33])
+{
+    char text[LOCK_SIZE_MAX + 1];
+    ssize_t size = pread(fd, text, LOCK_SIZE_MAX, 0);
+    *ret_pid = 0;
+    ret_mark[0] = '\0';
+    if (size <= 0) return;
+    struct orch_str s = str_of(text, (size_t)size);
+    size_t end = str_find(s, STR("\n"), 0);
+    int64_t pid = 0;
+    if (end == SIZE_MAX || !str_to_int64(str_of(text, end), &pid)) return;
+    *ret_pid = (long)pid;
+    if (s.size != end + 1 + 32 + 1) return;
+    memcpy(ret_mark, text + end + 1, 32);
+    ret_mark[32] = '\0';
+}
+
+static int lock_write(int fd, const char *mark, struct orch_error *err)
+{
+    char text[LOCK_SIZE_MAX];
+    int size = snprintf(text, sizeof text, "%ld\n%s%s", (long)getpid(), mark, mark[0] ? "\n" : "");
+    if (pwrite(fd, text, (size_t)size, 0) != size || ftruncate(fd, size) < 0)
+        return error_errno(err, errno, "cannot write the store's lock file");
+    return 0;
+}
+
+int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], struct orch_error *err)
+{
+    int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return error_errno(err, errno, "%s/lock", path);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    long pid = 0;
+    char mark[33];
+    int code = 0;
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        if (errno == EAGAIN || errno == EACCES) {
+            lock_read(fd, &pid, mark);
+            if (pid > 0)
+                code = error_set(err, ORCH_ERR_CONCURRENCY, "process %ld owns the store %s", pid, path);
+            else
+                code = error_set(err, ORCH_ERR_CONCURRENCY, "another process owns the store %s", path);
+        } else {
+            code = error_errno(err, errno, "cannot lock %s/lock", path);
+        }
+    }
+    if (code == 0) {
+        lock_read(fd, &pid, mark);
+        code = lock_write(fd, mark, err);
+    }
+    if (code < 0) {
+        (void)close(fd); /* it was only looked at */
+        return code;
+    }
+    memcpy(ret_mark, mark, sizeof mark);
+    *ret_fd = fd;
+    return 0;
+}
+
+int lock_note(int fd, const char *mark, struct orch_error *err)
+{
+    return lock_write(fd, mark, err);
+}
