@@ -14,11 +14,11 @@
 #define NONE            UINT32_MAX
 
 struct glyphs {
-    const char *task, *line, *across, *branch, *branch_end, *join, *join_end, *both, *both_end, *cut;
+    const char *task, *end, *line, *across, *branch, *branch_end, *join, *join_end, *both, *both_end, *cut;
 };
 
-static const struct glyphs unicode = {"●", "│", "─", "├", "╰", "┤", "╯", "┼", "┴", "…"};
-static const struct glyphs ascii = {"o", "|", "-", "+", "`", "+", "'", "+", "+", "..."};
+static const struct glyphs unicode = {"●", "○", "│", "─", "├", "╰", "┤", "╯", "┼", "┴", "…"};
+static const struct glyphs ascii = {"*", "o", "|", "-", "+", "`", "+", "'", "+", "+", "..."};
 
 struct drawing {
     const struct workflow *workflow;
@@ -106,6 +106,7 @@ struct row {
     bool ended[LANES_MAX];  /* which go no further */
     uint32_t lane;          /* the task's own */
     uint32_t low, high;     /* columns between which the row is connected */
+    bool is_end;            /* nothing depends on the task: its line does not go down */
 };
 
 static int lanes_init(struct lanes *lanes, const struct block *block, struct arena *scratch)
@@ -155,7 +156,8 @@ static bool lanes_next(struct lanes *lanes, const struct block *block, uint32_t 
         if (i < ret->low) ret->low = i;
         if (i > ret->high) ret->high = i;
     }
-    if (lanes->waiting[task] > 0) {
+    ret->is_end = lanes->waiting[task] == 0;
+    if (!ret->is_end) {
         lanes->source[ret->lane] = task;
         lanes->lane[task] = ret->lane;
     }
@@ -178,7 +180,7 @@ static void add_row(struct drawing *drawing, const struct lanes *lanes, const st
         bool between = i >= row->low && i < row->high;
         const char *glyph = " ";
         if (i == row->lane) {
-            glyph = glyphs->task;
+            glyph = row->is_end ? glyphs->end : glyphs->task;
         } else if (row->joined[i]) {
             glyph = joint(drawing, row, i);
         } else if (lanes->source[i] != NONE) {

@@ -3,12 +3,12 @@
  *
  *     ● fetch      shell
  *     ├─● total    transform
- *     │ ● alert    notification, when total.output.sum < 1000
- *     ● report     shell
+ *     │ ○ alert    notification, when total.output.sum < 1000
+ *     ○ report     shell
  *
- * One row for each task, in topological order. A line goes down from a task to the last one that depends on it; who
- * depends on it is joined to that line in the row. Blocks inside a task are drawn below it, indented. A block that is
- * too large or too tangled for this is told level by level instead.
+ * One row for each task, in topological order. A line goes down from a task to the last one that depends on it, and each
+ * that does is joined to the line in its row; ○ is a task on which nothing depends. Blocks inside a task are drawn below
+ * it, indented. A block that is too large or too tangled for this is told level by level instead.
  */
 #ifndef LAYOUT_TEXT_H
 #define LAYOUT_TEXT_H
