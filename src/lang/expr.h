@@ -18,6 +18,8 @@ struct expr_limits {
     uint32_t depth_max;  /* nesting of the text when compiled; 0 means 100 */
     uint32_t source_max; /* bytes of one expression; 0 means 64 KiB */
     size_t result_max;   /* bytes that a result and everything built on the way may take; 0 means 64 MiB */
+    bool unchecked;      /* compile without CEL's optional check: an unknown function or operands that can never fit become
+                            errors of the evaluation, which `true ||` may then hide */
 };
 
 /*
@@ -41,7 +43,9 @@ struct expr_env {
     /*
      * The value of a name. Returns 0 and sets *ret (the parts live at least until the evaluation's arena is
      * cleared; allocate in `arena` when needed); ORCH_ERR_NOT_FOUND when there is no such name;
-     * another error ends the evaluation with it. Called at most once for a name in one evaluation.
+     * another error ends the evaluation with it. Called at most once for a name in one evaluation. The names of
+     * types (`int`) and `now` are looked up too: a name of the user's goes first. When `a` is not found in `a.b.c`,
+     * the qualified names "a.b.c" and "a.b" are tried (CEL's name resolution).
      */
     int (*lookup)(void *user, struct orch_str name, struct arena *arena, struct value *ret, struct orch_error *err);
     /* The TZif bytes of an IANA zone, ORCH_ERR_NOT_FOUND when unknown. May be NULL: only UTC and offsets then. */
@@ -68,8 +72,12 @@ struct expr_name {
     uint32_t column;          /* of the name in the source, 1 is the first character */
     uint32_t field_column;    /* of the first field, 0 when there is none */
     bool in_has;              /* inside has(): absence is expected */
+    bool is_builtin;          /* `now` or a type such as `int`: means that when there is no such name, so absence is fine */
 };
-/* Calls fn for each free name (not the variables of macros) in the order of the text; stops at the first non-zero result and returns it. */
+/*
+ * Calls fn for each mention of a free name (not the variables of macros) in the order of the text; stops at the first
+ * non-zero result and returns it. A constant index counts as a field: x['a-b'] as x.`a-b`.
+ */
 int expr_each_name(const struct expr *expr, int (*fn)(void *user, const struct expr_name *name), void *user);
 
 /* When the expression is one constant, its value: for checks before a run. */
