@@ -19,7 +19,7 @@ snprintf vsnprintf
 floor ceil trunc round rint nearbyint fmod pow exp exp2 log log2 log10 sqrt cbrt frexp ldexp scalbn modf fabs copysign nextafter fma fmin fmax
 isnan isinf finite __isnan __isinf __finite __signbit
 __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __vsnprintf_chk
-__stack_chk_fail _GLOBAL_OFFSET_TABLE_ __tls_get_addr __cpu_model __cpu_indicator_init __popcountdi2 __udivti3 __umodti3 __divti3 __muloti4
+__stack_chk_fail _GLOBAL_OFFSET_TABLE_ __tls_get_addr __cpu_model __cpu_indicator_init __popcountdi2 __udivti3 __umodti3 __divti3 __modti3 __divmodti4 __muloti4 __floattidf
 yaml_* pcre2_*
 """.split()
 # These read or write files.
