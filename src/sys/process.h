@@ -55,7 +55,8 @@ struct spawn_news {
     enum spawn_stage stage; /* FAILED */
     int32_t exit_code;    /* ENDED: -1 when ended by a signal */
     int32_t signal;       /* ENDED: 0 when it exited */
-    bool stopped;         /* ENDED: spawner_stop had been asked */
+    bool core_dumped;     /* ENDED by a signal */
+    bool stopped;         /* ENDED: spawner_stop had been asked before the program itself had ended */
     uint64_t cpu_us;      /* of it and all descendants that were waited for */
     uint64_t memory_peak; /* bytes, of the largest process */
     uint32_t left_behind; /* ENDED: so many processes were still running well after the program itself had ended by itself; they were ended */

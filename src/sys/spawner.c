@@ -644,7 +644,7 @@ static void program_stop(struct spawner_state *s, uint64_t id, orch_time grace_u
 
     if (index == NONE || s->programs[index].phase == PHASE_OVER) return;
     p = &s->programs[index];
-    p->stopped = true;
+    if (!p->exited) p->stopped = true;
     deadline = grace_us < ORCH_TIME_NEVER - now ? now + grace_us : ORCH_TIME_NEVER;
     switch ((enum phase)p->phase) {
     case PHASE_RUNNING:
@@ -720,6 +720,7 @@ static void send_news(struct spawner_state *s)
                     .pid = p->pid,
                     .exit_code = WIFEXITED(p->status) ? WEXITSTATUS(p->status) : -1,
                     .signal = WIFSIGNALED(p->status) ? WTERMSIG(p->status) : 0,
+                    .core_dumped = WIFSIGNALED(p->status) && WCOREDUMP(p->status),
                     .stopped = p->stopped,
                     .cpu_us = p->cpu_us,
                     .memory_peak = p->memory_peak,
@@ -778,6 +779,7 @@ static bool take_message(struct spawner_state *s)
     }
     if ((size_t)size >= sizeof(message)) {
         if (message.type == SPAWNER_STOP) {
+            reap(s); /* one that has exited was not stopped */
             program_stop(s, message.id, message.grace_us, clock_monotonic());
             s->acks++;
         } else if (message.data_size <= SPAWNER_DATA_MAX) {
