@@ -17,12 +17,13 @@ enum doc_kind { DOC_NULL, DOC_BOOL, DOC_NUMBER, DOC_STRING, DOC_LIST, DOC_MAP };
 struct doc_member;
 
 struct doc_node {
-    uint8_t kind;     /* enum doc_kind */
-    bool quoted;      /* a scalar that stood in quotes or as a block */
-    bool block;       /* a literal or folded block scalar: lines of `text` start below the place */
-    uint32_t count;   /* items or members */
+    uint8_t kind;   /* enum doc_kind */
+    bool quoted;    /* a scalar that stood in quotes or as a block */
+    bool block;     /* a literal or folded block scalar: lines of `text` start below the place */
+    uint32_t count; /* items or members; for a literal block scalar how far its lines are indented (0: not known, lines
+                       were folded) */
     uint32_t line, column;
-    uint32_t width;   /* characters of the scalar in the source line, for the caret */
+    uint32_t width;       /* characters of the scalar in the source line, for the caret */
     struct orch_str text; /* a scalar's text as written (escapes resolved) */
     union {
         const struct doc_node *items;
@@ -42,7 +43,8 @@ struct doc_limits {
 };
 
 /*
- * Reads one document. Errors go to diags (E05xx). Strings are borrowed from `text` where they can be, else in the arena.
+ * Reads one document. Errors go to diags (E05xx). Strings are borrowed from `text` where they can be, else in the
+ * arena.
  *
  * @param limits  may be NULL
  * @return 0; ORCH_ERR_INVALID with at least one error in diags; ORCH_ERR_LIMIT likewise; ORCH_ERR_NO_MEMORY
@@ -57,6 +59,10 @@ static inline struct span doc_span(const struct doc_node *node)
 }
 /* As a value: numbers as JSON numbers, all else by kind. Returns 0 or ORCH_ERR_NO_MEMORY. */
 int doc_value(const struct doc_node *node, struct arena *arena, struct value *ret);
+/* A number's text as JSON writes it: YAML's +1, 007, .5, 0x1F, 0o17 are no JSON. */
+void doc_number_json(struct orch_str text, struct buf *out);
+/* Whether a YAML text has comments, which the tree does not keep. False for a text that cannot be read. */
+bool doc_has_comments(struct orch_str text);
 /* "a string", "a list", "a map", "a number", "true or false", "nothing": for messages. */
 const char *doc_kind_text(const struct doc_node *node);
 
