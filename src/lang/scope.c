@@ -31,6 +31,8 @@ struct scope scope_of(const struct site *site, const struct workflow *workflow)
     case SITE_OUTPUT: return all_of(workflow->body);
     case SITE_REPEAT: {
         const struct block *body = site->task ? task_block(site->task, BLOCK_BODY) : NULL;
+        /* The repeat of a group is one with it to the user: its condition names the group's tasks. */
+        if (body && block_is_wrapping(body) && body->tasks[0].kind == TASK_GROUP) body = task_block(&body->tasks[0], BLOCK_BODY);
         if (body) return all_of(body);
         break;
     }
