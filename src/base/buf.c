@@ -66,16 +66,6 @@ void buf_add_text(struct buf *buf, const char *text)
     buf_add(buf, str_from(text));
 }
 
-void buf_add_char(struct buf *buf, char c)
-{
-    if (buf->size + 1 < buf->capacity && buf->size < buf->size_max && !buf->failed) {
-        buf->data[buf->size++] = c;
-        buf->data[buf->size] = '\0';
-        return;
-    }
-    buf_add(buf, str_of(&c, 1));
-}
-
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
