@@ -20,6 +20,7 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
     int code = ORCH_ERR_INTERNAL;
     switch (rc & 0xff) {
     case SQLITE_FULL: code = ORCH_ERR_FULL; break;
+    case SQLITE_ERROR: /* all statements are ours: a table or column that they name is missing */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: code = ORCH_ERR_CORRUPT; break;
     case SQLITE_IOERR: code = rc == SQLITE_IOERR_NOMEM ? ORCH_ERR_NO_MEMORY : ORCH_ERR_IO; break;
