@@ -1,9 +1,11 @@
 /*
  * buf.c - a growing piece of text with a maximum.
  */
-#include "arena.h"
+#include "str.h"
 
 #include <stdio.h>
+
+#include "arena.h"
 
 #define SIZE_MAX_DEFAULT ((size_t)1 << 30)
 #define CAPACITY_FIRST   ((size_t)64)
