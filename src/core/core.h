@@ -30,7 +30,14 @@ struct core_frame {
     uint8_t role;          /* enum block_role */
     uint8_t state;         /* RUNNING, or how it ended, as a task_state */
     bool stopping;         /* fail_fast, timeout or cancel: nothing new starts in it */
+    bool undo;             /* undoes something, or is inside of what does: nothing in it is undone itself */
+    bool dropped;          /* of a run that was reset: counts no more */
+    bool queued;           /* on the agenda */
+    uint32_t next_of;      /* the owner's next frame; CORE_NONE */
+    uint32_t next;         /* the next one on the agenda; CORE_NONE */
 };
+
+struct core_inner; /* what only tasks with blocks have: core/internal.h */
 
 /* A task in a frame. `detail` is there once anything happened to it beyond waiting its turn. */
 struct core_detail {
@@ -38,7 +45,7 @@ struct core_detail {
     orch_time started_at;  /* first attempt of this generation, or the block's begin; 0: not yet */
     orch_time attempt_at;  /* the latest attempt's start */
     orch_time ended_at;
-    orch_time due;         /* waiting: when it goes on by itself; ORCH_TIME_NEVER; running: when the attempt times out */
+    orch_time due;         /* waiting: when it goes on by itself; running: when the attempt or block times out; ORCH_TIME_NEVER */
     uint64_t fence;        /* of the latest attempt */
     uint32_t interrupts;   /* attempts lost to a crash: they are no retries, and have a cap of their own */
     int32_t exit_code;
@@ -51,6 +58,8 @@ struct core_detail {
     uint32_t item_count;   /* a loop's */
     struct orch_str items; /* a loop's items as JSON text */
     struct orch_str event; /* the name of the awaited event */
+    uint32_t timer;        /* place in the heap of timers, 1 is the first; 0: none is set */
+    struct core_inner *inner; /* NULL: no frame was opened for it */
 };
 
 struct core_instance {
@@ -64,8 +73,11 @@ struct core_instance {
     uint8_t state;         /* enum task_state */
     uint8_t reason;        /* enum reason */
     uint8_t failure;       /* enum failure */
-    bool stopping;         /* its attempt was told to stop */
+    bool stopping;         /* its attempt was told to stop; of a block: nothing new starts in it */
+    uint8_t list;          /* which of the state's lists it is on; on at most one at a time */
+    uint32_t next, previous; /* in that list; CORE_NONE */
 };
+_Static_assert(sizeof(struct core_instance) <= 48, "a million tasks are ordinary");
 
 /* What the core asks of its surroundings; every answer must depend on its arguments alone. */
 struct core_env {
@@ -170,6 +182,14 @@ int core_each_running(const struct core *core, int (*fn)(void *user, uint32_t in
  */
 int core_render(const struct core *core, uint32_t instance, orch_time now, struct arena *arena, struct value *ret_config,
                 struct value *ret_env, struct orch_error *err);
+
+/*
+ * What a task or block gave, as JSON text ("null" when nothing). Leaves keep theirs; what blocks give is put together from their tasks when it is
+ * asked for: a group's is a map, a loop's a list, a repeat's that of its last iteration, a handled failure's that of the handler.
+ *
+ * @param arena  for texts that come out of blobs
+ */
+int core_output(const struct core *core, uint32_t instance, struct arena *arena, struct buf *out, struct orch_error *err);
 
 /* Evaluates an expression as the instance would see it (CORE_NONE: as the workflow's output would). For `show` and tests. */
 int core_eval(const struct core *core, uint32_t instance, const struct expr *expr, orch_time now, struct arena *arena,

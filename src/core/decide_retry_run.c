@@ -1,0 +1,230 @@
+/*
+ * decide_retry_run.c - a person has a finished execution run again: what failed and what follows it, or one task and
+ * what follows it.
+ *
+ * A leaf runs anew. A block that has something inside that is to run again is *taken up* again: it keeps what succeeded
+ * in it. What comes after a task that runs again runs anew as a whole, blocks too, since what it saw may be different
+ * now. Handlers (on_error, finally, compensate) are no part of this: they run again when there is reason to.
+ *
+ * While an execution runs there is one use for it: a task that is held after an interruption may go on.
+ */
+#include "core/internal.h"
+
+enum redo { REDO_NOT, REDO_TAKE_UP, REDO_ANEW };
+
+struct again {
+    struct step *step;
+    bool *undone; /* by instance: it or something inside of it was undone, or was to be */
+    bool *on_way; /* by instance: the task to begin with, or a block around it; NULL: what failed is looked for */
+    uint32_t from;
+};
+
+static bool was_undone(const struct core_instance *instance)
+{
+    return instance->detail && instance->detail->inner && instance->detail->inner->phase == PHASE_COMPENSATE;
+}
+
+static bool has_bodies(const struct core *core, const struct core_instance *instance)
+{
+    for (uint32_t i = instance->detail ? instance->detail->frame_first : CORE_NONE; i != CORE_NONE;
+         i = frame_at(core, i)->next_of)
+        if (frame_at(core, i)->role == BLOCK_BODY) return true;
+    return false;
+}
+
+/* Whether what has run inside a block can be kept. */
+static bool can_take_up(const struct again *again, uint32_t number)
+{
+    const struct core *core = again->step->core;
+    const struct core_instance *instance = instance_at(core, number);
+
+    if (instance->task->kind == TASK_LEAF || was_undone(instance) || !has_bodies(core, instance)) return false;
+    if (instance->task->kind != TASK_REPEAT || (again->on_way && again->on_way[number])) return true;
+    /* Iterations build on each other; one that ended well and was not enough would not be enough again. */
+    if (again->undone[number]) return false;
+    return frame_at(core, instance->detail->inner->body)->state != TASK_SUCCEEDED || instance->state == TASK_CANCELLED;
+}
+
+static enum redo redo_of(const struct again *again, uint32_t number)
+{
+    const struct core_instance *instance = instance_at(again->step->core, number);
+    bool wanted = false;
+
+    if (again->on_way) {
+        if (number == again->from) return REDO_ANEW;
+        return again->on_way[number] ? REDO_TAKE_UP : REDO_NOT;
+    }
+    switch ((enum task_state)instance->state) {
+    case TASK_FAILED:
+    case TASK_CANCELLED:
+    case TASK_TIMED_OUT:
+    case TASK_COMPENSATED: wanted = true; break;
+    case TASK_SKIPPED: wanted = instance->reason != REASON_WHEN; break;
+    case TASK_SUCCEEDED: wanted = again->undone[number]; break;
+    case TASK_PENDING:
+    case TASK_READY:
+    case TASK_WAITING:
+    case TASK_RUNNING:
+    case TASK_COMPENSATING: break;
+    }
+    if (!wanted) return REDO_NOT;
+    return can_take_up(again, number) ? REDO_TAKE_UP : REDO_ANEW;
+}
+
+static int frame_redo(struct again *again, uint32_t number);
+
+/* Whether a body frame of a block that is taken up has something in it that is to run. */
+static bool frame_wanted(const struct again *again, const struct core_frame *frame)
+{
+    if (!again->on_way && frame->state != TASK_SUCCEEDED) return true;
+    for (uint32_t i = 0; i < frame->block->task_count; i++)
+        if (again->on_way ? again->on_way[frame->first + i] : again->undone[frame->first + i]) return true;
+    return false;
+}
+
+static int take_up(struct again *again, uint32_t number)
+{
+    struct step *step = again->step;
+    struct core *core = step->core;
+    struct core_transition *t = step_add(step, TRANSITION_TASK_RESET, number);
+
+    if (!t) return ORCH_ERR_NO_MEMORY;
+    t->state = TASK_RUNNING;
+    int rc = step_fold(step);
+    const struct core_instance *instance = instance_at(core, number);
+    const struct core_detail *detail = instance->detail;
+    for (uint32_t i = detail->frame_first; rc == 0 && i != CORE_NONE; i = frame_at(core, i)->next_of) {
+        const struct core_frame *frame = frame_at(core, i);
+        /* Of a group's attempts and a repeat's iterations the latest counts. */
+        if (instance->task->kind != TASK_FOR_EACH && i != detail->inner->body) continue;
+        if (frame->state == TASK_RUNNING || !frame_wanted(again, frame)) continue;
+        t = step_add(step, TRANSITION_FRAME_OPENED, number);
+        if (!t) return ORCH_ERR_NO_MEMORY;
+        t->frame = i;
+        t->index = frame->index;
+        rc = step_fold(step);
+        if (rc == 0) rc = frame_redo(again, i);
+    }
+    return rc;
+}
+
+/* Recursive by nesting, which the reader bounds. */
+static int frame_redo(struct again *again, uint32_t number)
+{
+    struct step *step = again->step;
+    const struct core_frame *frame = frame_at(step->core, number);
+    const struct block *block = frame->block;
+    bool *changed = ARENA_ARRAY(step->arena, block->task_count, bool);
+
+    if (!changed) return error_memory(step->err);
+    for (uint32_t k = 0; k < block->task_count; k++) {
+        uint32_t index = block->order[k];
+        enum redo redo = redo_of(again, frame->first + index);
+        for (uint32_t i = block->dependency_start[index]; i < block->dependency_start[index + 1]; i++)
+            if (changed[block->dependencies[i]]) redo = REDO_ANEW;
+        if (redo == REDO_NOT) continue;
+        changed[index] = true;
+        int rc = redo == REDO_TAKE_UP ? take_up(again, frame->first + index)
+                                      : step_tell(step, TRANSITION_TASK_RESET, frame->first + index);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+/* Frames of bodies all the way up, still in force. Parents are numbered before what is inside of them. */
+static bool *mark_live(const struct core *core, struct arena *arena)
+{
+    bool *live = ARENA_ARRAY(arena, core->frames.count, bool);
+
+    for (uint32_t i = 0; live && i < core->frames.count; i++) {
+        const struct core_frame *frame = frame_at(core, i);
+        live[i] = !frame->dropped && frame->role == BLOCK_BODY && (frame->parent == CORE_NONE || live[frame->parent]);
+    }
+    return live;
+}
+
+static bool mark_undone(struct again *again, const bool *live)
+{
+    const struct core *core = again->step->core;
+
+    again->undone = ARENA_ARRAY(again->step->arena, core->instances.count, bool);
+    if (!again->undone) return false;
+    for (uint32_t i = core->instances.count; i-- > 0;) {
+        const struct core_instance *instance = instance_at(core, i);
+        if (!live[instance->frame]) continue;
+        if (was_undone(instance)) again->undone[i] = true;
+        uint32_t owner = frame_at(core, instance->frame)->owner;
+        if (again->undone[i] && owner != CORE_NONE) again->undone[owner] = true;
+    }
+    return true;
+}
+
+/* Marks a task and the blocks around it; fails when it cannot be begun with. */
+static int mark_way(struct again *again, const bool *live, uint32_t from)
+{
+    struct step *step = again->step;
+    const struct core *core = step->core;
+
+    if (!live[instance_at(core, from)->frame])
+        return error_set(step->err, ORCH_ERR_STATE, "a task of a handler cannot be run again by itself");
+    again->from = from;
+    again->on_way = ARENA_ARRAY(step->arena, core->instances.count, bool);
+    if (!again->on_way) return error_memory(step->err);
+    for (uint32_t i = from; i != CORE_NONE; i = frame_at(core, instance_at(core, i)->frame)->owner) {
+        const struct core_frame *frame = frame_at(core, instance_at(core, i)->frame);
+        const struct core_instance *owner = frame->owner != CORE_NONE ? instance_at(core, frame->owner) : NULL;
+        again->on_way[i] = true;
+        if (!owner) break;
+        if (owner->task->kind != TASK_FOR_EACH && owner->detail->inner->body != instance_at(core, i)->frame)
+            return error_set(step->err, ORCH_ERR_STATE, "only the latest iteration can be run again from within");
+        if (was_undone(owner))
+            return error_set(step->err, ORCH_ERR_STATE, "the block around it was undone as a whole: run that again");
+    }
+    return 0;
+}
+
+static int run_again(struct step *step, uint32_t from)
+{
+    struct core *core = step->core;
+    struct again again = {.step = step, .from = CORE_NONE};
+    bool *live = mark_live(core, step->arena);
+
+    if (!live || !mark_undone(&again, live)) return error_memory(step->err);
+    if (from == CORE_NONE && core->state == EXECUTION_SUCCEEDED)
+        return error_set(step->err, ORCH_ERR_STATE, "the execution succeeded: say from which task on to run it again");
+    int rc = from != CORE_NONE ? mark_way(&again, live, from) : 0;
+    if (rc < 0) return rc;
+    struct core_transition *t = step_add(step, TRANSITION_EXECUTION_RETRIED, CORE_NONE);
+    if (!t) return ORCH_ERR_NO_MEMORY;
+    t->index = core->generation + 1;
+    t->by = step->by;
+    rc = step_fold(step);
+    return rc < 0 ? rc : frame_redo(&again, 0);
+}
+
+/* ---- held tasks ---- */
+
+static int let_go(struct step *step, uint32_t only)
+{
+    struct core *core = step->core;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < core->instances.count; i++) {
+        const struct core_instance *instance = instance_at(core, i);
+        if ((only != CORE_NONE && i != only) || instance->state != TASK_WAITING || instance->reason != REASON_HELD)
+            continue;
+        count++;
+        int rc = step_tell(step, TRANSITION_TASK_READY, i);
+        if (rc < 0) return rc;
+    }
+    if (count > 0) return 0;
+    return error_set(step->err, ORCH_ERR_STATE,
+                     only != CORE_NONE ? "the task is not held, and the execution is not over"
+                                       : "the execution is not over, and none of its tasks is held");
+}
+
+int decide_retry_run(struct step *step, const struct core_input *input)
+{
+    if (execution_state_is_terminal(step->core->state)) return run_again(step, input->instance);
+    return let_go(step, input->instance);
+}
