@@ -13,14 +13,14 @@ struct arena_block;
 struct arena_cleanup;
 
 struct arena {
-    char *next;                  /* where the next allocation comes from */
-    char *end;                   /* end of the current block */
-    struct arena_block *blocks;  /* newest first */
+    char *next;                 /* where the next allocation comes from */
+    char *end;                  /* end of the current block */
+    struct arena_block *blocks; /* newest first */
     struct arena_cleanup *cleanups;
     const struct orch_allocator *allocator;
-    size_t size;                 /* bytes taken from the allocator */
+    size_t size; /* bytes taken from the allocator */
     size_t size_max;
-    size_t block_size;           /* of the next block; doubles up to a bound */
+    size_t block_size; /* of the next block; doubles up to a bound */
 };
 
 /* A mark to go back to with arena_rewind; valid until the arena is cleared or rewound past it. */
@@ -39,7 +39,8 @@ struct arena_mark arena_mark(const struct arena *arena);
 /* Gives back what was allocated since the mark (clean-up hooks added since are not run: add none in between). */
 void arena_rewind(struct arena *arena, struct arena_mark mark);
 
-/* Aligned for any type; content undefined. size 0 gives a valid pointer. NULL when memory is short or size_max reached. */
+/* Aligned for any type; content undefined. size 0 gives a valid pointer. NULL when memory is short or size_max reached.
+ */
 void *arena_alloc(struct arena *arena, size_t size);
 /* The same, zeroed. */
 void *arena_zalloc(struct arena *arena, size_t size);
@@ -53,7 +54,7 @@ struct orch_str arena_printf(struct arena *arena, const char *format, ...) ORCH_
 /* Calls fn(user) when the arena is cleared or done. Returns 0 or ORCH_ERR_NO_MEMORY, and then fn was not kept. */
 int arena_on_done(struct arena *arena, void (*fn)(void *user), void *user);
 
-#define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
+#define ARENA_NEW(arena, type)          ((type *)arena_zalloc((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, count, type) ((type *)arena_array((arena), (count), sizeof(type)))
 
 /* realloc-style calls through an allocator; NULL allocator is the C library's. */

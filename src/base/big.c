@@ -64,18 +64,6 @@ void big_shift_left(struct big *big, uint32_t bits)
     if (carry) push_limb(big, carry);
 }
 
-void big_add(struct big *a, const struct big *b)
-{
-    while (a->count < b->count) push_limb(a, 0);
-    uint64_t carry = 0;
-    for (uint32_t i = 0; i < a->count && (i < b->count || carry); i++) {
-        carry += (uint64_t)a->limbs[i] + (i < b->count ? b->limbs[i] : 0);
-        a->limbs[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-    if (carry) push_limb(a, (uint32_t)carry);
-}
-
 void big_subtract(struct big *a, const struct big *b)
 {
     int64_t borrow = 0;

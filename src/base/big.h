@@ -1,5 +1,5 @@
 /*
- * big.h - whole numbers of a fixed maximal size, as much arithmetic as reading and writing doubles exactly takes.
+ * big.h - whole numbers of a fixed maximal size, as much arithmetic as the exact digits of a double take.
  */
 #ifndef BASE_BIG_H
 #define BASE_BIG_H
@@ -18,8 +18,6 @@ void big_set(struct big *big, uint64_t number);
 void big_multiply_add(struct big *big, uint32_t factor, uint32_t addend);
 void big_multiply_pow5(struct big *big, uint32_t exponent);
 void big_shift_left(struct big *big, uint32_t bits);
-/* a += b */
-void big_add(struct big *a, const struct big *b);
 /* a -= b, where a >= b */
 void big_subtract(struct big *a, const struct big *b);
 int big_compare(const struct big *a, const struct big *b);

@@ -1,9 +1,11 @@
 /*
  * buf.c - a growing piece of text with a maximum.
  */
-#include "arena.h"
+#include "str.h"
 
 #include <stdio.h>
+
+#include "arena.h"
 
 #define SIZE_MAX_DEFAULT ((size_t)1 << 30)
 #define CAPACITY_FIRST   ((size_t)64)
@@ -64,16 +66,6 @@ void buf_add(struct buf *buf, struct orch_str s)
 void buf_add_text(struct buf *buf, const char *text)
 {
     buf_add(buf, str_from(text));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    if (buf->size + 1 < buf->capacity && buf->size < buf->size_max && !buf->failed) {
-        buf->data[buf->size++] = c;
-        buf->data[buf->size] = '\0';
-        return;
-    }
-    buf_add(buf, str_of(&c, 1));
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

@@ -1,41 +1,75 @@
 /*
  * double_format.c - the shortest decimal of a double, and its text.
  *
- * Source: Burger and Dybvig, "Printing Floating-Point Numbers Quickly and Accurately" (1996), free format:
- * digits are made until what they leave undecided is within the gap to the neighbouring doubles.
+ * Source: Raffaello Giulietti, "The Schubfach way to render doubles" (2020), in the form of Alexander Bolz's
+ * Drachennest. Of the decimals that read back as the double the shortest is taken, and of these the nearest; ties go to
+ * even.
  */
 #include "value.h"
 
-#include "big.h"
 #include "error.h"
 #include "number.h"
+#include "pow10.h"
 
-/* The number is r / s; the gaps to the middles below and above are low / s and high / s. */
-struct digit_state {
-    struct big r;
-    struct big s;
-    struct big low;
-    struct big high;
-};
-
-static int compare_sum(const struct big *a, const struct big *b, const struct big *c)
+/* floor(power * n / 2^128), its lowest bit set when something was cut off, so that it compares as the true value would.
+ */
+static uint64_t multiply_round_to_odd(struct pow10 power, uint64_t n)
 {
-    struct big sum = *a;
-    big_add(&sum, b);
-    return big_compare(&sum, c);
+    struct pow10 x = multiply_64(power.low, n);
+    struct pow10 y = multiply_64(power.high, n);
+    y.low += x.high;
+    y.high += y.low < x.high;
+    return y.high | (y.low > 1);
 }
 
-/* An estimate of ceil(log10(f * 2^e)), right or one too small. */
-static int estimate_point(uint64_t fraction, int32_t exponent2)
+/* Rounded up where it is not exact. */
+static struct pow10 power_above(int32_t q)
 {
-    int32_t top = 63 - __builtin_clzll(fraction) + exponent2; /* floor(log2) */
-    /* floor(top * log10(2)) + 1 is at most the true value + 0 and at least that - 1, for top within +-1100. */
-    int64_t product = (int64_t)top * 1292913986; /* log10(2) * 2^32, rounded down */
-    int64_t floor_product = product >= 0 ? product >> 32 : -((-product + (INT64_C(1) << 32) - 1) >> 32);
-    return (int)floor_product + 1;
+    struct pow10 power = pow10_get(q);
+    if (!POW10_IS_EXACT(q)) {
+        power.low++;
+        power.high += power.low == 0;
+    }
+    return power;
 }
 
-size_t double_shortest(double d, char digits[17], int *ret_point)
+/* For fraction * 2^exponent2; the result may end with zeros. */
+static uint64_t find_shortest(uint64_t fraction, int32_t exponent2, bool uneven, int32_t *ret_exponent)
+{
+    /* In quarters of the last place: the number, and the middles to its neighbours. */
+    uint64_t below = 4 * fraction - 2 + uneven;
+    uint64_t above = 4 * fraction + 2;
+    /* floor(log10(2^e)), or of 3/4 of that where the gap below is half of the one above. */
+    int32_t k = (int32_t)(((int64_t)exponent2 * 1262611 - (uneven ? 524031 : 0)) >> 22);
+    int32_t shift = exponent2 + pow10_log2(-k) + 1;
+    struct pow10 power = power_above(-k);
+    uint64_t lower = multiply_round_to_odd(power, below << shift);
+    uint64_t value = multiply_round_to_odd(power, 4 * fraction << shift);
+    uint64_t upper = multiply_round_to_odd(power, above << shift);
+    if (fraction & 1) {
+        /* The middles themselves read back as the neighbours, which are even. */
+        lower++;
+        upper--;
+    }
+    uint64_t s = value / 4;
+    if (s >= 10) {
+        uint64_t tens = s / 10;
+        bool down = lower <= 40 * tens;
+        bool up = 40 * tens + 40 <= upper;
+        if (down != up) {
+            *ret_exponent = k + 1;
+            return tens + up;
+        }
+    }
+    *ret_exponent = k;
+    bool down = lower <= 4 * s;
+    bool up = 4 * s + 4 <= upper;
+    if (down != up) return s + up;
+    /* Both would do: the nearer one, the even one when there is none. */
+    return s + (value > 4 * s + 2 || (value == 4 * s + 2 && (s & 1)));
+}
+
+uint64_t double_shortest(double d, int32_t *ret_exponent)
 {
     uint64_t bits;
     memcpy(&bits, &d, sizeof(bits));
@@ -46,65 +80,20 @@ size_t double_shortest(double d, char digits[17], int *ret_point)
     bool uneven = fraction == 0 && exponent_bits > 1;
     if (exponent_bits) fraction |= UINT64_C(1) << 52;
     int32_t exponent2 = (int32_t)(exponent_bits ? exponent_bits : 1) - 1075;
-    bool even = (fraction & 1) == 0; /* then the middles read back as d as well */
 
-    struct digit_state n;
-    big_set(&n.r, fraction);
-    big_set(&n.s, 1);
-    big_set(&n.low, 1);
-    big_shift_left(&n.r, 1 + uneven);
-    big_shift_left(&n.s, 1 + uneven);
-    if (exponent2 > 0) {
-        big_shift_left(&n.r, (uint32_t)exponent2);
-        big_shift_left(&n.low, (uint32_t)exponent2);
+    uint64_t shortest;
+    int32_t exponent = 0;
+    if (exponent2 <= 0 && exponent2 > -53 && (fraction & ((UINT64_C(1) << -exponent2) - 1)) == 0) {
+        shortest = fraction >> -exponent2; /* a whole number below 2^53 is what it is */
     } else {
-        big_shift_left(&n.s, (uint32_t)-exponent2);
+        shortest = find_shortest(fraction, exponent2, uneven, &exponent);
     }
-    n.high = n.low;
-    if (uneven) big_shift_left(&n.high, 1);
-
-    int point = estimate_point(fraction, exponent2);
-    if (point >= 0) {
-        big_multiply_pow5(&n.s, (uint32_t)point);
-        big_shift_left(&n.s, (uint32_t)point);
-    } else {
-        struct big *scaled[] = {&n.r, &n.low, &n.high};
-        for (size_t i = 0; i < 3; i++) {
-            big_multiply_pow5(scaled[i], (uint32_t)-point);
-            big_shift_left(scaled[i], (uint32_t)-point);
-        }
+    while (shortest % 10 == 0) {
+        shortest /= 10;
+        exponent++;
     }
-    int order = compare_sum(&n.r, &n.high, &n.s);
-    if (order > 0 || (order == 0 && even)) {
-        big_multiply_add(&n.s, 10, 0);
-        point++;
-    }
-
-    size_t count = 0;
-    for (;;) {
-        big_multiply_add(&n.r, 10, 0);
-        big_multiply_add(&n.low, 10, 0);
-        big_multiply_add(&n.high, 10, 0);
-        char digit = '0';
-        while (big_compare(&n.r, &n.s) >= 0) {
-            big_subtract(&n.r, &n.s);
-            digit++;
-        }
-        int below = big_compare(&n.r, &n.low);
-        int above = compare_sum(&n.r, &n.high, &n.s);
-        bool enough_down = below < 0 || (below == 0 && even);
-        bool enough_up = above > 0 || (above == 0 && even);
-        if (enough_down && enough_up) {
-            /* Both would do: the nearer one, the even one when there is none. */
-            int half = compare_sum(&n.r, &n.r, &n.s);
-            enough_up = half > 0 || (half == 0 && ((digit - '0') & 1));
-        }
-        ORCH_ASSERT(count < 17);
-        digits[count++] = (char)(digit + (enough_up ? 1 : 0));
-        if (enough_down || enough_up) break;
-    }
-    *ret_point = point;
-    return count;
+    *ret_exponent = exponent;
+    return shortest;
 }
 
 /* Whole numbers from here on are written with an exponent, so that they do not look like integers. */
@@ -144,9 +133,13 @@ size_t double_format(double d, char out[32])
     if (d < 0) d = -d;
     if (d - d != 0) return size + add_text(out + size, "Infinity");
 
-    char digits[17];
-    int point;
-    size_t count = double_shortest(d, digits, &point);
+    int32_t exponent;
+    uint64_t shortest = double_shortest(d, &exponent);
+    char room[20];
+    size_t count = 0;
+    for (; shortest; shortest /= 10) room[sizeof(room) - ++count] = (char)('0' + shortest % 10);
+    const char *digits = room + sizeof(room) - count;
+    int point = (int)count + exponent; /* 0.digits * 10^point */
     if (point > POINT_MAX || point < POINT_MIN) {
         out[size++] = digits[0];
         if (count > 1) {

@@ -6,6 +6,8 @@
  */
 #include "value.h"
 
+#include <float.h>
+
 #include "error.h"
 #include "number.h"
 #include "scan.h"
@@ -260,6 +262,16 @@ static struct value difficult_number(const struct parser *p, const char *start)
     return value_double(d);
 }
 
+/* Whether the shortest decimal of d is this one. */
+static bool is_shortest(uint64_t number, int32_t exponent, double d)
+{
+    if (d == 0) return false;
+    int32_t shortest_exponent;
+    uint64_t shortest = double_shortest(d, &shortest_exponent);
+    for (; number != shortest && number % 10 == 0; exponent++) number /= 10;
+    return number == shortest && exponent == shortest_exponent;
+}
+
 /* Reads digits into the number, as long as it holds them exactly; counts those that matter. */
 static inline void take_digits(struct parser *p, uint64_t *number, uint32_t *count)
 {
@@ -337,11 +349,13 @@ static int parse_number(struct parser *p, struct value *ret)
         *ret = value_double(negative ? -0.0 : 0.0);
         return 0;
     }
-    if (count <= 15 && exponent >= -22 && exponent <= 22) {
-        /* One rounding (Clinger 1990), and 15 digits always come back. */
-        double d = number_scale(number, exponent);
-        *ret = value_double(negative ? -d : d);
-        return 0;
+    if (count <= 19 && exponent > -1000) {
+        double d = number_nearest(number, exponent);
+        /* Up to 15 digits always come back from a normal double; with more it has to be seen. */
+        if (d - d == 0 && ((count <= 15 && d >= DBL_MIN) || is_shortest(number, exponent, d))) {
+            *ret = value_double(negative ? -d : d);
+            return 0;
+        }
     }
     *ret = difficult_number(p, start);
     return 0;

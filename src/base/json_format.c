@@ -27,10 +27,21 @@ static void add_escape(struct buf *buf, unsigned char c)
 
 void json_format_string(struct orch_str s, struct buf *buf)
 {
-    buf_add_char(buf, '"');
     const char *at = s.data;
     const char *end = s.data ? s.data + s.size : NULL;
     const char *start = at; /* of what is to be copied as it stands */
+    at = scan_plain(at, end);
+    if (at == end && s.size < SIZE_MAX - 2) {
+        /* Nothing to escape: the common case in one piece. */
+        char *to = buf_reserve(buf, s.size + 2);
+        if (!to) return;
+        to[0] = '"';
+        if (s.size) memcpy(to + 1, s.data, s.size);
+        to[s.size + 1] = '"';
+        buf->size += s.size + 2;
+        return;
+    }
+    buf_add_char(buf, '"');
     while (at < end) {
         at = scan_plain(at, end);
         if (at == end) break;

@@ -19,9 +19,9 @@ struct map {
     struct map_entry *entries; /* in order of insertion, count of them */
     uint32_t count;
     uint32_t capacity;
-    uint32_t *slots;           /* index + 1 into entries, 0 is free */
+    uint32_t *slots; /* index + 1 into entries, 0 is free */
     uint32_t slots_mask;
-    uint64_t seed;             /* of the hash; 0 until keys collide more than chance explains */
+    uint64_t seed; /* of the hash; 0 until keys collide more than chance explains */
     const struct orch_allocator *allocator;
 };
 
@@ -30,7 +30,8 @@ void map_done(struct map *map);
 void map_clear(struct map *map);
 /* NULL when absent. Valid until the next map_add. */
 struct map_entry *map_find(const struct map *map, struct orch_str key);
-/* The entry of the key, made (zeroed value) when absent; *ret_added, which may be NULL, says which. NULL when memory is short. */
+/* The entry of the key, made (zeroed value) when absent; *ret_added, which may be NULL, says which. NULL when memory is
+ * short. */
 struct map_entry *map_add(struct map *map, struct orch_str key, bool *ret_added);
 
 #endif

@@ -7,6 +7,7 @@
 #include "number.h"
 
 #include "big.h"
+#include "pow10.h"
 
 static struct orch_str take_digits(struct orch_str *s)
 {
@@ -132,11 +133,9 @@ static uint64_t divide_to_bits(struct big *numerator, struct big *denominator, i
     return exponent >= -1022 ? ((uint64_t)(exponent + 1022) << 52) + quotient : quotient;
 }
 
-/* Exact for any digits; the slow way. */
+/* Exact for any digits, where the point is within what doubles reach; the slow way. */
 static double to_double_exactly(const struct number_text *number)
 {
-    if (number->point > 310) return from_bits(BITS_INFINITY, number->negative);
-    if (number->point < -345) return from_bits(0, number->negative);
     struct big numerator;
     struct big denominator;
     big_set(&numerator, 0);
@@ -154,25 +153,69 @@ static double to_double_exactly(const struct number_text *number)
     return from_bits(divide_to_bits(&numerator, &denominator, exponent10), number->negative);
 }
 
-double number_scale(uint64_t digits, int32_t exponent)
+/*
+ * Source: Lemire, "Number Parsing at a Gigabyte per Second" (2021), algorithm 5, with the proof of Mushtak and Lemire,
+ * "Fast Number Parsing Without Fallback" (2023), that 128 bits of the power are always enough.
+ */
+static uint64_t nearest_bits(uint64_t digits, int32_t exponent)
 {
-    /* Digits and power of ten are doubles, so there is one rounding only. */
+    if (digits == 0 || exponent < POW10_MIN) return 0;
+    if (exponent > 308) return BITS_INFINITY;
+    int32_t zeros = __builtin_clzll(digits);
+    digits <<= zeros;
+    struct pow10 power = pow10_get(exponent);
+    if (exponent < 0 && exponent >= -27) power.low++; /* the proof wants these rounded up; none ends with all ones */
+    struct pow10 product = multiply_64(digits, power.high);
+    if ((product.high & 0x1ff) == 0x1ff) {
+        /* What the lower half of the power adds may carry into the bits that count. */
+        uint64_t more = multiply_64(digits, power.low).high;
+        product.low += more;
+        product.high += product.low < more;
+    }
+    int32_t upper_bit = (int32_t)(product.high >> 63);
+    int32_t shift = upper_bit + 9;
+    uint64_t mantissa = product.high >> shift; /* 53 bits and one to round by */
+    int32_t exponent2 = pow10_log2(exponent) + 63 + upper_bit - zeros + 1023;
+    if (exponent2 <= 0) {
+        if (exponent2 <= -63) return 0;
+        mantissa >>= 1 - exponent2;
+        return (mantissa + (mantissa & 1)) >> 1; /* reaching 2^52 makes it the smallest normal, as it should be */
+    }
+    /* A true middle between two doubles, which only small powers make: down when that is even. */
+    if (product.low <= 1 && exponent >= -4 && exponent <= 23 && (mantissa & 3) == 1 &&
+        mantissa << shift == product.high) {
+        mantissa &= ~UINT64_C(1);
+    }
+    mantissa = (mantissa + (mantissa & 1)) >> 1;
+    /* The leading bit adds one to the exponent, and so does a carry out of the fraction. */
+    uint64_t bits = ((uint64_t)(exponent2 - 1) << 52) + mantissa;
+    return bits < BITS_INFINITY ? bits : BITS_INFINITY;
+}
+
+double number_nearest(uint64_t digits, int32_t exponent)
+{
+    /* Digits and power of ten are doubles, so there is one rounding only (Clinger 1990). */
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    return exponent < 0 ? (double)digits / powers[-exponent] : (double)digits * powers[exponent];
+    if (digits <= UINT64_C(1) << 53 && exponent >= -22 && exponent <= 22) {
+        return exponent < 0 ? (double)digits / powers[-exponent] : (double)digits * powers[exponent];
+    }
+    return from_bits(nearest_bits(digits, exponent), false);
 }
 
 double number_to_double(const struct number_text *number)
 {
     if (number->count == 0) return from_bits(0, number->negative);
-    int64_t exponent10 = number->point - (int64_t)number->count;
-    if (number->count <= 15 && exponent10 >= -22 && exponent10 <= 22) {
-        uint64_t digits = 0;
-        for (size_t i = 0; i < number->count; i++) digits = digits * 10 + (uint64_t)(number_digit(number, i) - '0');
-        double d = number_scale(digits, (int32_t)exponent10);
-        return number->negative ? -d : d;
-    }
-    return to_double_exactly(number);
+    if (number->point > 310) return from_bits(BITS_INFINITY, number->negative);
+    if (number->point < -345) return from_bits(0, number->negative);
+    size_t count = number->count <= 19 ? number->count : 19;
+    uint64_t digits = 0;
+    for (size_t i = 0; i < count; i++) digits = digits * 10 + (uint64_t)(number_digit(number, i) - '0');
+    int32_t exponent = (int32_t)number->point - (int32_t)count;
+    double d = number_nearest(digits, exponent);
+    /* With more digits it lies between this and the next; mostly both are one double. */
+    if (number->count > count && d != number_nearest(digits + 1, exponent)) return to_double_exactly(number);
+    return number->negative ? -d : d;
 }
 
 bool str_to_double(struct orch_str s, double *ret)
@@ -227,12 +270,9 @@ bool number_is_shortest_of(const struct number_text *number, double d)
 {
     if (number->count == 0) return d == 0;
     if (d == 0 || number->count > 17) return false;
-    char digits[17];
-    int point;
-    size_t count = double_shortest(d < 0 ? -d : d, digits, &point);
-    if (count != number->count || point != number->point) return false;
-    for (size_t i = 0; i < count; i++) {
-        if (digits[i] != number_digit(number, i)) return false;
-    }
-    return true;
+    int32_t exponent;
+    uint64_t shortest = double_shortest(d < 0 ? -d : d, &exponent);
+    uint64_t digits = 0;
+    for (size_t i = 0; i < number->count; i++) digits = digits * 10 + (uint64_t)(number_digit(number, i) - '0');
+    return digits == shortest && number->point == (int64_t)number->count + exponent;
 }

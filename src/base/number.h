@@ -33,8 +33,8 @@ int number_compare(const struct number_text *a, const struct number_text *b);
 /* The nearest double, ties to even; infinity on overflow. */
 double number_to_double(const struct number_text *number);
 
-/* digits * 10^exponent with one rounding, for at most 15 digits and an exponent within +-22 (Clinger 1990). */
-double number_scale(uint64_t digits, int32_t exponent);
+/* The double nearest to digits * 10^exponent, ties to even, for digits of at most 19 places; any exponent. */
+double number_nearest(uint64_t digits, int32_t exponent);
 
 /* Whether the shortest decimal of the finite d is this number. */
 bool number_is_shortest_of(const struct number_text *number, double d);
@@ -43,8 +43,8 @@ void number_from_double(double d, char out[NUMBER_DIGITS_MAX], struct number_tex
 /* The exact value of a whole number; the digits are in `out`. */
 void number_from_uint(uint64_t u, bool negative, char out[20], struct number_text *ret);
 
-/* The shortest digits that read back as the positive finite d, without zeros at the ends: 0.digits * 10^point. Returns
- * how many. */
-size_t double_shortest(double d, char digits[17], int *ret_point);
+/* The shortest whole number that times 10^*ret_exponent reads back as the positive finite d; it does not end with a 0.
+ */
+uint64_t double_shortest(double d, int32_t *ret_exponent);
 
 #endif

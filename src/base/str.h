@@ -13,9 +13,9 @@
 #include <orch/orch.h>
 
 #define STR(literal) ((struct orch_str){("" literal), sizeof(literal) - 1})
-#define STR_NONE ((struct orch_str){NULL, 0})
+#define STR_NONE     ((struct orch_str){NULL, 0})
 /* For printf: "%.*s" with STR_ARG(s). */
-#define STR_ARG(s) (int)((s).size > 100000 ? 100000 : (s).size), ((s).data ? (s).data : "")
+#define STR_ARG(s)   (int)((s).size > 100000 ? 100000 : (s).size), ((s).data ? (s).data : "")
 
 static inline struct orch_str str_from(const char *text)
 {
@@ -48,9 +48,11 @@ struct orch_str str_trim(struct orch_str s);
 /* Exact decimal, optional sign, nothing else around it. */
 bool str_to_int64(struct orch_str s, int64_t *ret);
 bool str_to_uint64(struct orch_str s, uint64_t *ret);
-/* JSON/C decimal floating point, whole string, independent of locale; false when it is none. Overflow gives infinity. */
+/* JSON/C decimal floating point, whole string, independent of locale; false when it is none. Overflow gives infinity.
+ */
 bool str_to_double(struct orch_str s, double *ret);
-/* Of the candidates the nearest to `word` by edit distance (transposition counts one), or STR_NONE when none is near enough to be meant. */
+/* Of the candidates the nearest to `word` by edit distance (transposition counts one), or STR_NONE when none is near
+ * enough to be meant. */
 struct orch_str str_nearest(struct orch_str word, const struct orch_str *candidates, size_t count);
 /* 64-bit hash, same on every machine. */
 uint64_t str_hash(struct orch_str s);
@@ -93,7 +95,15 @@ void buf_done(struct buf *buf);
 void buf_clear(struct buf *buf); /* empty, not failed, memory kept */
 void buf_add(struct buf *buf, struct orch_str s);
 void buf_add_text(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char c);
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    if (!buf->failed && buf->size + 1 < buf->capacity && buf->size < buf->size_max) {
+        buf->data[buf->size++] = c;
+        buf->data[buf->size] = '\0';
+    } else {
+        buf_add(buf, (struct orch_str){&c, 1});
+    }
+}
 void buf_printf(struct buf *buf, const char *format, ...) ORCH_PRINTF(2, 3);
 void buf_vprintf(struct buf *buf, const char *format, va_list args) ORCH_PRINTF(2, 0);
 /*

@@ -9,12 +9,12 @@
 /* A moment in the proleptic Gregorian calendar. */
 struct civil {
     int32_t year;
-    uint8_t month;   /* 1..12 */
-    uint8_t day;     /* 1..31 */
-    uint8_t hour;    /* 0..23 */
+    uint8_t month; /* 1..12 */
+    uint8_t day;   /* 1..31 */
+    uint8_t hour;  /* 0..23 */
     uint8_t minute;
-    uint8_t second;  /* 0..59: no leap seconds */
-    uint8_t weekday; /* 0 is Sunday; an answer, ignored as input */
+    uint8_t second;   /* 0..59: no leap seconds */
+    uint8_t weekday;  /* 0 is Sunday; an answer, ignored as input */
     uint16_t yearday; /* 0 is January 1; an answer, ignored as input */
 };
 
@@ -48,7 +48,8 @@ void duration_format(orch_time duration_us, struct buf *buf);
 /* For people, at most 6 characters or so: "0.4s" "12.4s" "3m02s" "1h05m" "2d03h". */
 void duration_format_short(orch_time duration_us, struct buf *buf);
 
-/* Sizes "64KiB" "10MB" "1.5GiB" "512" (bytes; B K M G T with i for 1024). Returns 0, ORCH_ERR_INVALID, ORCH_ERR_LIMIT. */
+/* Sizes "64KiB" "10MB" "1.5GiB" "512" (bytes; B K M G T with i for 1024). Returns 0, ORCH_ERR_INVALID, ORCH_ERR_LIMIT.
+ */
 int size_parse(struct orch_str text, uint64_t *ret_bytes, struct orch_error *err);
 void size_format(uint64_t bytes, struct buf *buf); /* "1.2 GiB", for people */
 

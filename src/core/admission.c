@@ -172,7 +172,6 @@ static struct queue *leaf_next(struct admission *admission, struct queue **aside
             queue_detach(admission, first, PLACE_LIMIT, &limit_of(admission, first->limit)->waiting);
             queue = &admission->root; /* another may be the best now */
         } else if (is_claimed(admission, first)) {
-            first->passed_over = true;
             queue_detach(admission, first, PLACE_ASIDE, aside);
             queue = &admission->root;
         } else {

@@ -151,6 +151,7 @@ void queue_settle(const struct admission *admission, struct queue *queue)
             heap_sift(admission, parent, queue->position, (union heap_item){.child = queue});
         } else if (queue->place == PLACE_PARENT) {
             queue->place = PLACE_IDLE;
+            queue->passed_over = false;
             heap_remove(admission, parent, queue->position);
         } else if (wanted) {
             queue->place = PLACE_PARENT;
@@ -172,6 +173,7 @@ void queue_detach(const struct admission *admission, struct queue *branch, enum 
 
     ORCH_ASSERT(branch->place == PLACE_PARENT);
     branch->place = (uint8_t)place;
+    branch->passed_over = place == PLACE_ASIDE;
     heap_remove(admission, parent, branch->position);
     list_add(list, branch);
     if (place == PLACE_LIMIT && branch->units > 1) limit->waiting_several++;

@@ -30,7 +30,9 @@ static const char *hidden_by(const struct names *names, const struct task *loop_
     const struct block *body = task_block(loop_task, BLOCK_BODY);
     for (const struct block *block = body ? body : loop_task->block; block;
          block = block->owner ? block->owner->block : NULL) {
-        if (block->by_id.count > 0 && map_find(&block->by_id, variable)) return "a task";
+        const struct map_entry *entry = block->by_id.count > 0 ? map_find(&block->by_id, variable) : NULL;
+        /* The loop's own id may be its variable too: inside, the loop cannot be asked for anyway. */
+        if (entry && !block_is_wrapping(block) && &block->tasks[entry->number] != loop_task) return "a task";
     }
     if (str_is(variable, "item") || str_is(variable, "item_index"))
         return NULL; /* the usual names, rarely both needed */

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "store/sqlite.h"
+#include "sys/clock.h"
 
 /* A transaction takes no more than this, so that a completion does not wait for everything there is. */
 #define TRANSACTION_SIZE_MAX ((size_t)16 << 20)
@@ -153,12 +154,10 @@ static int write_finished(struct committer *committer)
 
 static int write_definition(struct committer *committer, const struct definition *definition)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
     sqlite3_stmt *statement = committer->statements[WRITE_DEFINITION];
     int rc = bind_text(statement, 1, definition->digest);
     if (rc == SQLITE_OK) rc = bind_text(statement, 2, definition->name);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 3, (int64_t)now.tv_sec * ORCH_SECOND + now.tv_nsec / 1000);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 3, clock_wall());
     if (rc == SQLITE_OK) rc = bind_text(statement, 4, definition->normal);
     return rc == SQLITE_OK ? run(statement) : rc;
 }

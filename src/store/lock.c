@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "store/sqlite.h"
+#include "sys/file.h"
 
 static int check_safe(const char *path, const struct stat *st, struct orch_error *err)
 {
@@ -26,31 +27,13 @@ static int check_safe(const char *path, const struct stat *st, struct orch_error
     return ORCH_ERR_DENIED;
 }
 
-/* mkdir -p; what is made is ours alone. */
-static int make_dirs(const char *path, struct orch_error *err)
-{
-    char part[4096];
-    size_t size = strlen(path);
-    if (size >= sizeof part)
-        return error_set(err, ORCH_ERR_INVALID, "the path of the store is longer than %zu", sizeof part - 1);
-    memcpy(part, path, size + 1);
-    for (size_t i = 1; i <= size; i++) {
-        if (part[i] != '/' && part[i] != '\0') continue;
-        char end = part[i];
-        part[i] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", part);
-        part[i] = end;
-    }
-    return 0;
-}
-
 int directory_open(const char *path, bool make, bool *ret_made, int *ret_fd, struct orch_error *err)
 {
     struct stat st;
     bool made = false;
     if (lstat(path, &st) < 0) {
         if (errno != ENOENT || !make) return error_errno(err, errno, "%s", path);
-        int code = make_dirs(path, err);
+        int code = file_make_dirs(path, err);
         if (code < 0) return code;
         made = true;
         if (lstat(path, &st) < 0) return error_errno(err, errno, "%s", path);

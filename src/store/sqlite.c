@@ -20,6 +20,7 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
     int code = ORCH_ERR_INTERNAL;
     switch (rc & 0xff) {
     case SQLITE_FULL: code = ORCH_ERR_FULL; break;
+    case SQLITE_ERROR: /* all statements are ours: a table or column that they name is missing */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: code = ORCH_ERR_CORRUPT; break;
     case SQLITE_IOERR: code = rc == SQLITE_IOERR_NOMEM ? ORCH_ERR_NO_MEMORY : ORCH_ERR_IO; break;
@@ -337,7 +338,7 @@ static int sqlite_append(struct store *base, const struct store_entry *entries, 
         bool was_empty = !committer->queue.first;
         *(committer->queue.last ? &committer->queue.last->next : &committer->queue.first) = append;
         committer->queue.last = append;
-        if (was_empty) (void)pthread_cond_signal(&committer->changed);
+        if (was_empty && !store->is_polling) (void)pthread_cond_signal(&committer->changed);
     }
     (void)pthread_mutex_unlock(&committer->lock);
     if (is_failed) {
@@ -366,6 +367,8 @@ static uint32_t sqlite_poll(struct store *base)
         store->due.last = completed.last;
     }
     uint32_t count = 0;
+    bool was_polling = store->is_polling;
+    store->is_polling = true;
     while (store->due.first) {
         struct append *append = store->due.first;
         store->due.first = append->next;
@@ -380,6 +383,13 @@ static uint32_t sqlite_poll(struct store *base)
         (void)mem_resize(base->allocator, append, append->size, 0); /* freeing cannot fail */
         if (done) done(user, status);
         count++;
+    }
+    store->is_polling = was_polling;
+    /* One transaction for what the completions have led to, instead of one for the first of it and one for the rest. */
+    if (count > 0) {
+        (void)pthread_mutex_lock(&committer->lock);
+        if (committer->queue.first) (void)pthread_cond_signal(&committer->changed);
+        (void)pthread_mutex_unlock(&committer->lock);
     }
     return count;
 }

@@ -125,6 +125,7 @@ struct sqlite_store {
 
     /* Owner only. */
     struct append_list due; /* taken from the committer, to be told */
+    bool is_polling;        /* completions are being told: what they append is handed over together */
     uint64_t epoch;         /* of appends handed in now; one more each time the owner is told that the disk is full */
     char known[64][65];     /* digests that were handed in lately, by hash */
     struct committer committer;

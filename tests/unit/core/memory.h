@@ -10,7 +10,7 @@
 
 struct memory {
     struct orch_allocator allocator;
-    size_t size;      /* bytes out */
+    size_t size; /* bytes out */
     size_t size_peak;
     uint64_t calls;   /* that ask for memory */
     uint64_t fail_at; /* the call that fails, 1 is the first; 0: none */

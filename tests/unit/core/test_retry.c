@@ -8,7 +8,7 @@
 
 #include "core/retry.h"
 
-#define MS ORCH_MILLISECOND
+#define MS          ORCH_MILLISECOND
 #define ON(failure) (UINT32_C(1) << FAILURE_##failure)
 
 static void test_chance_is_the_published_generator(void **state)
@@ -84,7 +84,11 @@ static void test_is_due(void **state)
         {{.attempts_max = 9, .exit_codes = codes, .exit_code_count = 2}, 1, FAILURE_EXIT, 1, false},
         {{.attempts_max = 9, .exit_codes = codes, .exit_code_count = 2}, 1, FAILURE_EXIT, 75 + 256, false},
         {{.attempts_max = 9, .exit_codes = codes, .exit_code_count = 2}, 1, FAILURE_TIMEOUT, 0, true},
-        {{.attempts_max = 9, .on_mask = ON(TIMEOUT), .exit_codes = codes, .exit_code_count = 2}, 1, FAILURE_EXIT, 75, false},
+        {{.attempts_max = 9, .on_mask = ON(TIMEOUT), .exit_codes = codes, .exit_code_count = 2},
+         1,
+         FAILURE_EXIT,
+         75,
+         false},
     };
 
     (void)state;
@@ -114,9 +118,13 @@ static void test_delay(void **state)
         {{.delay_us = 100 * MS, .backoff = BACKOFF_EXPONENTIAL, .factor = 1.5}, 3, 225 * MS},
         {{.delay_us = 100 * MS, .backoff = BACKOFF_EXPONENTIAL, .factor = 1}, 4000000000u, 100 * MS},
         {{.delay_us = 100 * MS, .backoff = BACKOFF_EXPONENTIAL, .factor = 0.5}, 3, 25 * MS},
-        {{.delay_us = 100 * MS, .backoff = BACKOFF_EXPONENTIAL, .factor = 2, .delay_max_us = 60 * ORCH_SECOND}, 4000000000u, 60 * ORCH_SECOND},
+        {{.delay_us = 100 * MS, .backoff = BACKOFF_EXPONENTIAL, .factor = 2, .delay_max_us = 60 * ORCH_SECOND},
+         4000000000u,
+         60 * ORCH_SECOND},
         {{.delay_us = ORCH_TIME_NEVER, .delay_max_us = 60 * ORCH_SECOND}, 1, 60 * ORCH_SECOND},
-        {{.delay_us = 1, .backoff = BACKOFF_EXPONENTIAL, .factor = (double)NAN, .delay_max_us = 60 * ORCH_SECOND}, 2, 60 * ORCH_SECOND},
+        {{.delay_us = 1, .backoff = BACKOFF_EXPONENTIAL, .factor = (double)NAN, .delay_max_us = 60 * ORCH_SECOND},
+         2,
+         60 * ORCH_SECOND},
     };
     struct chance chance, untouched;
 
