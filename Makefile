@@ -1,0 +1,54 @@
+# The face of the build: everything is done by Meson and Ninja; this says it in one word each. `make help` lists them.
+BUILD ?= build
+CC ?= cc
+DESTDIR ?=
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+# A release: optimised and hardened. A build folder that is there already is taken as it was set up.
+$(BUILD)/build.ninja:
+	@scripts/setup.sh build
+	@CC="$(CC)" meson setup $(BUILD) --prefix="$(PREFIX)" -Dbuildtype=release -Doptimization=2 -Dtests=false >$(BUILD).setup.log 2>&1 \
+	  || { cat $(BUILD).setup.log; exit 1; }; rm -f $(BUILD).setup.log
+
+build: $(BUILD)/build.ninja ## build it: build/orch and the libraries
+	@ninja -C $(BUILD) --quiet
+
+demo: build ## run a workflow on this machine's own package database
+	@$(BUILD)/orch run examples/packages/packages.yaml -p out="$(abspath $(BUILD))/demo"
+	@echo
+	@echo "The report: $(abspath $(BUILD))/demo/report.html"
+	@echo "Try next:"
+	@echo "  $(BUILD)/orch graph examples/packages/packages.yaml    what was run, as a picture"
+	@echo "  $(BUILD)/orch run examples/gate/gate.yaml              retries, approvals, loops: see examples/"
+	@echo "  $(BUILD)/orch help                                     everything else"
+
+check: ## build it and run all tests
+	@scripts/setup.sh build test
+	@scripts/check.sh $(BUILD)
+
+sanitize: ## run the tests with the address, undefined behaviour and thread sanitizers
+	@scripts/setup.sh build test sanitize
+	@scripts/sanitize.sh
+
+fuzz: ## fuzz every parser for FUZZ_SECONDS each
+	@scripts/setup.sh build test sanitize
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+bench: build ## measure, beside make and a bare loop
+	@ninja -C $(BUILD) --quiet benches
+	@bench/run.sh $(BUILD)
+
+install: build ## install to PREFIX, below DESTDIR
+	@meson configure $(BUILD) --prefix="$(PREFIX)" && meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+	@echo "installed to $(DESTDIR)$(PREFIX)"
+
+clean: ## remove what was built
+	@rm -rf $(BUILD) build-asan build-tsan build-fuzz
+
+help: ## this list
+	@echo "make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+.DEFAULT_GOAL := build
+.PHONY: build demo check sanitize fuzz bench install clean help

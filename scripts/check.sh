@@ -1,0 +1,26 @@
+#!/bin/sh
+# Builds a hardened release and runs all tests; the last line is "N passed, N failed". usage: check.sh BUILD [MESON TEST ARGUMENT...]
+set -eu
+cd "$(dirname "$0")/.."
+build=$1
+shift
+log=$build.check.log summary=$build.summary
+trap 'rm -f "$log"' EXIT
+
+quietly()
+{
+    "$@" >"$log" 2>&1 && return
+    tail -50 "$log"
+    echo "0 passed, 1 failed" | tee "$summary"
+    exit 1
+}
+
+[ -f "$build/build.ninja" ] || quietly meson setup "$build" -Dbuildtype=release -Doptimization=2
+quietly meson configure "$build" -Dtests=true
+echo "building in $build"
+quietly ninja -C "$build"
+status=0
+meson test -C "$build" --no-rebuild --print-errorlogs "$@" || status=$?
+python3 scripts/count_tests.py "$build/meson-logs/testlog.json" >"$summary" || status=1
+cat "$summary"
+exit $status

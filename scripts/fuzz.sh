@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs each fuzz target for so many seconds, from the seeds in tests/fuzz/corpus; what it finds new stays in build-fuzz/corpus.
+# usage: fuzz.sh [SECONDS [TARGET...]]
+set -eu
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+build=build-fuzz
+
+[ -f $build/build.ninja ] || CC=clang meson setup $build -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
+    -Dc_args=-fsanitize=fuzzer-no-link -Dbuildtype=debugoptimized >/dev/null
+[ $# -gt 0 ] || set -- $(cd tests/fuzz/corpus && echo *)
+ninja -C $build $(printf 'tests/fuzz/fuzz-%s ' "$@") >$build/build.log 2>&1 || { tail -30 $build/build.log; exit 1; }
+status=0
+for target in "$@"; do
+    mkdir -p "$build/corpus/$target" "$build/found"
+    if "$build/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$build/found/$target-" "$build/corpus/$target" "tests/fuzz/corpus/$target" >"$build/found/$target.log" 2>&1; then
+        echo "$target: nothing found, $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/found/$target.log") inputs in $seconds s"
+    else
+        status=1
+        tail -40 "$build/found/$target.log"
+        echo "$target: FAILED; the input is in $build/found/"
+    fi
+done
+exit $status
