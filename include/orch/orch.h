@@ -111,7 +111,11 @@ struct orch_error {
     char hint[256];     /* empty when there is none */
 };
 
+#ifdef __cplusplus
+#define ORCH_ERROR_INIT {} /* {0} makes C++ compilers warn of the members it does not name */
+#else
 #define ORCH_ERROR_INIT {0}
+#endif
 
 /**
  * Name of an error code, such as "NOT_FOUND".
