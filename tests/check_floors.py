@@ -65,8 +65,9 @@ def check_includes(files):
         own = path[:-2] + ".h"
         if path.endswith(".c") and own in files:
             first = found[0][0] if found else ""
-            # The inside of the module, or of the folder, includes it in turn.
-            if os.path.basename(first) not in (os.path.basename(own), os.path.basename(own)[:-2] + "_internal.h", "internal.h"):
+            # The inside of a module or a folder includes it in turn.
+            through = files.get(first if "/" in first else f"{folder}/{first}", "")
+            if os.path.basename(first) != os.path.basename(own) and f'"{own}"' not in through and f'"{os.path.basename(own)}"' not in through:
                 problems.append(f"src/{path}: its own header comes first")
     return problems
 
