@@ -344,6 +344,8 @@ const char *expr_kind_name(enum value_kind kind);
 struct value expr_type_value(enum value_kind kind);
 bool expr_type_find(struct orch_str name, struct value *ret);
 
+/* -1, 0, 1 as CEL's operators order two values; 2 when they have no order (other kinds, NaN). */
+int expr_compare(struct value a, struct value b);
 /* CEL's ==, paid for: values built by an expression can share parts and be huge when walked. */
 int expr_equal(struct eval *eval, const struct node *node, struct value a, struct value b, bool *ret);
 /* Hash that agrees with expr_equal. */

@@ -73,7 +73,7 @@ int expr_equal(struct eval *eval, const struct node *node, struct value a, struc
         if ((a.kind == VALUE_STRING || a.kind == VALUE_BYTES) && a.kind == b.kind && a.size == b.size &&
             (rc = expr_cost(eval, node, a.size / EXPR_COST_BYTES)) != 0)
             return rc;
-        *ret = value_equal(a, b);
+        *ret = expr_is_number(a) && expr_is_number(b) ? expr_compare(a, b) == 0 : value_equal(a, b);
         return 0;
     }
     if (a.size != b.size) {

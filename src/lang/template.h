@@ -2,7 +2,7 @@
  * template.h - text and values with {{ expressions }} in them.
  *
  * A string that is one lone placeholder keeps the type of its value; otherwise the values are put into the
- * text (strings as they are, null as nothing, everything else as JSON). "{{{{" is not special; a literal "{{" is written
+ * text (strings, timestamps, durations, types and base64 of bytes as they are, null as nothing, everything else as JSON). "{{{{" is not special; a literal "{{" is written
  * {{ "{{" }}. A string literal inside a placeholder may hold "}}".
  */
 #ifndef LANG_TEMPLATE_H

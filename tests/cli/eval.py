@@ -92,6 +92,7 @@ def lines():
         (b'{"expr": "nope(1) || true"}', {"value": True}),
         (b'{"expr": "nope(1) || true", "check": true}', {"error": "unknown function 'nope'", "column": 1}),
         (b'{"expr": "1u"}', {"value": 1}),
+        (b'{"expr": "b\'\\u0000\\u0001\' < b\'\\u0001\'"}', {"value": True}),
         (b'{"expr": "[type(1), b\'a\', duration(\'1.5s\'), 0.0 / 0.0]"}', {"value": ["int", "YQ==", "1.5s", "NaN"]}),
         (b"", {"error": ...}),
         (b"no json", {"error": ...}),
