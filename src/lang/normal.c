@@ -48,14 +48,24 @@ static void suggest_name(struct normal *normal, struct diag *diag, struct orch_s
         diag_help(normal->diags, diag, "letters, digits%s _ only: %.*s", dash ? ", - and" : " and", (int)size, name);
 }
 
+static void template_not_here(struct normal *normal, struct orch_str what, const struct doc_node *at)
+{
+    struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_TEMPLATE_NOT_HERE, doc_span(at),
+                                 "\"%.*s\" cannot hold a template", STR_ARG(what));
+    diag_help(normal->diags, diag, "it has to be known before anything runs: write the text itself");
+}
+
 static void check_name(struct normal *normal, struct orch_str what, const struct doc_node *at, uint8_t kind)
 {
     bool dash = kind == TEXT_ID;
     if (name_fits(at->text, dash)) return;
     struct span span = doc_span(at);
     if (at->text.size > 128) {
-        diag_add(normal->diags, DIAG_ERROR, DIAG_TOO_LONG, span, "%.*s: a name has at most 128 characters",
-                 STR_ARG(what));
+        diag_add(normal->diags, DIAG_ERROR, DIAG_TOO_LONG, span, "a name has at most 128 characters");
+        return;
+    }
+    if (str_find(at->text, STR("{{"), 0) != SIZE_MAX) {
+        template_not_here(normal, what, at);
         return;
     }
     struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_BAD_NAME, span, "\"%.*s\" cannot be %s",
@@ -79,12 +89,15 @@ static void wrong_kind(struct normal *normal, const struct schema_value *want, s
     else
         diag = diag_add(normal->diags, DIAG_ERROR, DIAG_WRONG_KIND, doc_span(in), "\"%.*s\" cannot be %s",
                         STR_ARG(what), doc_kind_text(in));
+    bool quoted = in->kind == DOC_STRING && (str_is(in->text, "true") || str_is(in->text, "false"));
     bool yes =
         in->kind == DOC_STRING && (str_is(in->text, "yes") || str_is(in->text, "on") || str_is(in->text, "True"));
     bool no =
         in->kind == DOC_STRING && (str_is(in->text, "no") || str_is(in->text, "off") || str_is(in->text, "False"));
     if ((yes || no) && (want->kinds & SCHEMA_BOOL))
         diag_help(normal->diags, diag, "write %s", yes ? "true" : "false");
+    else if (quoted && (want->kinds & SCHEMA_BOOL))
+        diag_help(normal->diags, diag, "write %.*s without quotes", STR_ARG(in->text));
     else
         diag_help(normal->diags, diag, "it wants %.*s", STR_ARG(buf_str(&wants)));
     buf_done(&wants);
@@ -128,11 +141,7 @@ static void check_text(struct normal *normal, const struct schema_value *want, s
     if (want->max > 0 && in->text.size > (uint64_t)want->max)
         diag_add(normal->diags, DIAG_ERROR, DIAG_TOO_LONG, doc_span(in), "\"%.*s\" is longer than %lld bytes",
                  STR_ARG(what), (long long)want->max);
-    if (want->text == TEXT_LITERAL && str_find(in->text, STR("{{"), 0) != SIZE_MAX) {
-        struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_TEMPLATE_NOT_HERE, doc_span(in),
-                                     "\"%.*s\" cannot hold a template", STR_ARG(what));
-        diag_help(normal->diags, diag, "it has to be known before anything runs: write the text itself");
-    }
+    if (want->text == TEXT_LITERAL && str_find(in->text, STR("{{"), 0) != SIZE_MAX) template_not_here(normal, what, in);
 }
 
 static void check_number(struct normal *normal, const struct schema_value *want, struct orch_str what,
@@ -309,7 +318,8 @@ static int normal_names(struct normal *normal, const struct schema_value *want, 
 
 /* ---- maps with keys of the table ---- */
 
-static void unknown_key(struct normal *normal, const struct schema_map *map, const struct doc_node *key)
+/* Returns the index of the key that was surely meant, -1 when that is not clear. */
+static int unknown_key(struct normal *normal, const struct schema_map *map, const struct doc_node *key)
 {
     /* Words of other tools for the same thing. */
     static const struct {
@@ -341,16 +351,19 @@ static void unknown_key(struct normal *normal, const struct schema_map *map, con
         if (str_is(key->text, known[i].word) && schema_find(map, str_from(known[i].ours), 0, NULL) >= 0)
             ours = str_from(known[i].ours);
     if (ours.size) {
+        const struct schema_alias *alias = NULL;
         diag_help(normal->diags, diag, "did you mean \"%.*s\"?", STR_ARG(ours));
-        return;
+        int index = schema_find(map, ours, 0, &alias);
+        return alias ? -1 : index;
     }
-    if (map->key_count == 0 || map->key_count > 12) return;
+    if (map->key_count == 0 || map->key_count > 12) return -1;
     struct buf keys;
     buf_init(&keys, normal->scratch->allocator, 4096);
     for (size_t i = 0; i < map->key_count; i++) buf_printf(&keys, "%s%.*s", i ? ", " : "", STR_ARG(map->keys[i].name));
     if (keys.failed) normal->diags->failed = true;
     diag_help(normal->diags, diag, "its keys are %.*s", STR_ARG(buf_str(&keys)));
     buf_done(&keys);
+    return -1;
 }
 
 static int convert(struct normal *normal, enum schema_convert how, const struct doc_member *member,
@@ -391,6 +404,7 @@ static int convert(struct normal *normal, enum schema_convert how, const struct 
 static int find_members(struct normal *normal, const struct schema_map *map, const struct doc_node *in,
                         const struct doc_member **found, bool *ret_plain)
 {
+    const struct doc_member *meant[SCHEMA_KEYS_MAX] = {NULL};
     int from = 0;
     *ret_plain = true;
     for (uint32_t i = 0; i < in->count; i++) {
@@ -399,7 +413,8 @@ static int find_members(struct normal *normal, const struct schema_map *map, con
         int key = schema_find(map, member->key.text, from, &alias);
         if (key < from) *ret_plain = false;
         if (key < 0) {
-            unknown_key(normal, map, &member->key);
+            int near = unknown_key(normal, map, &member->key);
+            if (near >= 0 && !meant[near]) meant[near] = member;
             continue;
         }
         from = key + 1;
@@ -421,6 +436,9 @@ static int find_members(struct normal *normal, const struct schema_map *map, con
         found[key] = ours;
         *ret_plain = false;
     }
+    /* A slip of the pen is one error: what it was meant for is not missing too. */
+    for (int i = 0; !*ret_plain && i < map->key_count; i++)
+        if (!found[i]) found[i] = meant[i];
     return 0;
 }
 
@@ -433,13 +451,32 @@ static bool says_nothing(const struct schema_key *key, const struct doc_node *va
     return (list || names) && value->count == 0;
 }
 
+/* "add "service" (the service, as it is registered)". */
+static void help_missing(struct normal *normal, struct diag *diag, const struct schema_key *key)
+{
+    struct orch_str about = str_from(key->description);
+    if (str_ends_with(about, STR("."))) about.size--;
+    if (about.size == 0) return;
+    char first = about.data[0] >= 'A' && about.data[0] <= 'Z' ? (char)(about.data[0] + 'a' - 'A') : about.data[0];
+    diag_help(normal->diags, diag, "add \"%.*s\" (%c%.*s)", STR_ARG(key->name), first,
+              STR_ARG(str_of(about.data + 1, about.size - 1)));
+}
+
+/* What stands for the action of a task whose own could not be read, so that its id can still be named. */
+static struct doc_member task_without_action(const struct doc_node *at)
+{
+    struct doc_member member = {.key = node_text(at, STR("noop")), .value = node_text(at, STR_NONE)};
+    member.value.kind = DOC_NULL;
+    return member;
+}
+
 static int normal_map(struct normal *normal, const struct schema_map *map, const struct doc_node *in,
                       struct doc_node *out)
 {
     const struct doc_member *found[SCHEMA_KEYS_MAX] = {NULL};
     struct doc_member *members = NULL;
     uint32_t count = 0;
-    bool plain;
+    bool plain, has_action = false, lost_action = false;
     int r = find_members(normal, map, in, found, &plain);
     if (r) return r;
     for (int i = 0; i < map->key_count; i++) {
@@ -448,7 +485,7 @@ static int normal_map(struct normal *normal, const struct schema_map *map, const
             if (!(key->flags & SCHEMA_REQUIRED)) continue;
             struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_MISSING_KEY, doc_span(in), "%s needs \"%.*s\"",
                                          map->title, STR_ARG(key->name));
-            diag_help(normal->diags, diag, "%s", key->description);
+            help_missing(normal, diag, key);
             continue;
         }
         struct doc_node value = found[i]->value;
@@ -456,6 +493,10 @@ static int normal_map(struct normal *normal, const struct schema_map *map, const
             (r = normal_value(normal, &key->value, found[i]->key.text, &found[i]->value, &value)))
             return r;
         bool keep = value.kind != DOC_ABSENT && !says_nothing(key, &value);
+        if (key->flags & SCHEMA_ACTION) {
+            has_action |= keep;
+            lost_action |= !keep;
+        }
         if (plain && keep && same_node(&value, &found[i]->value)) {
             count++;
             continue;
@@ -479,6 +520,10 @@ static int normal_map(struct normal *normal, const struct schema_map *map, const
     }
     *out = *in;
     if (plain) return 0;
+    if (lost_action && !has_action) { /* its action is wrong, which has been said: that it has none is not said too */
+        if (!members && !(members = arena_alloc(normal->scratch, sizeof *members))) return ORCH_ERR_NO_MEMORY;
+        members[count++] = task_without_action(in);
+    }
     out->count = count;
     out->members = members;
     return 0;
@@ -507,10 +552,14 @@ static int normal_task(struct normal *normal, struct orch_str what, const struct
             diag = diag_add(normal->diags, DIAG_ERROR, DIAG_NO_ACTION, doc_span(in), "task \"%.*s\" has nothing to do",
                             STR_ARG(what));
         else
-            diag = diag_add(normal->diags, DIAG_ERROR, DIAG_WRONG_KIND, doc_span(in),
-                            "task \"%.*s\" is a map, this is %s", STR_ARG(what), doc_kind_text(in));
+            diag = diag_add(normal->diags, DIAG_ERROR, DIAG_WRONG_KIND, doc_span(in), "a task is a map, this is %s",
+                            doc_kind_text(in));
         diag_help(normal->diags, diag, "write  {shell: ...}  or another action");
-        out->kind = DOC_ABSENT;
+        struct doc_member *member = ARENA_NEW(normal->scratch, struct doc_member);
+        if (!member) return ORCH_ERR_NO_MEMORY;
+        *member = task_without_action(in);
+        *out =
+            (struct doc_node){.kind = DOC_MAP, .line = in->line, .column = in->column, .count = 1, .members = member};
         return 0;
     }
     struct doc_node ours = *in;

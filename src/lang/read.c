@@ -224,6 +224,7 @@ static int read_header(struct reader *reader, const struct doc_node *const *slot
     if (!r && slots[WORKFLOW_VERSION]) r = read_str(reader, slots[WORKFLOW_VERSION]->text, &workflow->version);
     if (!r && slots[WORKFLOW_TAGS])
         r = read_names(reader, slots[WORKFLOW_TAGS], &workflow->tags, &workflow->tags_count);
+    reader->base.secrets = slots[WORKFLOW_SECRETS];
     if (!r && slots[WORKFLOW_SECRETS])
         r = read_names(reader, slots[WORKFLOW_SECRETS], &workflow->secrets, &workflow->secrets_count);
     if (!r && slots[WORKFLOW_PARAMETERS]) r = read_parameters(reader, slots[WORKFLOW_PARAMETERS]);

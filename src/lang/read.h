@@ -45,6 +45,7 @@ struct reading {
     struct workflow *workflow;
     struct site *sites;
     size_t sites_count, sites_capacity;
+    const struct doc_node *secrets; /* the list of the workflow's secrets, for their places; NULL when there is none */
 };
 
 /* read.c: notes an expression for names_check. Returns 0 or ORCH_ERR_NO_MEMORY. */

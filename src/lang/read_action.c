@@ -181,10 +181,14 @@ static int read_wait(struct config *config, const struct doc_node *node, struct 
     config->where.kind = SITE_WAIT;
     int given = (slots[WAIT_KEY_FOR] != NULL) + (slots[WAIT_KEY_UNTIL] != NULL) + (slots[WAIT_KEY_EVENT] != NULL);
     action->wait = (struct template){.kind = TEMPLATE_VALUE, .value = value_null()};
-    if (given != 1)
-        diag_add(diags_of(config), DIAG_ERROR, given ? DIAG_KEYS_EXCLUDE : DIAG_MISSING_KEY, doc_span(node),
-                 given ? "\"for\", \"until\" and \"event\" exclude each other"
-                       : "wait needs \"for\", \"until\" or \"event\"");
+    if (given != 1) {
+        struct diag *diag =
+            diag_add(diags_of(config), DIAG_ERROR, given ? DIAG_KEYS_EXCLUDE : DIAG_MISSING_KEY, doc_span(node),
+                     given ? "\"for\", \"until\" and \"event\" exclude each other"
+                           : "wait needs \"for\", \"until\" or \"event\"");
+        diag_help(diags_of(config), diag,
+                  given ? "keep one of them; to wait twice make two tasks" : "as in  wait: {for: 10s}");
+    }
     if (slots[WAIT_KEY_FILTER] && !slots[WAIT_KEY_EVENT])
         diag_add(diags_of(config), DIAG_ERROR, DIAG_KEY_NOT_HERE, doc_span(slots[WAIT_KEY_FILTER]),
                  "\"filter\" has no effect without \"event\"");

@@ -217,9 +217,11 @@ int read_repeat(struct reader *reader, const struct doc_node *node, struct where
     int r = slots[REPEAT_UNTIL] ? read_expression(reader, slots[REPEAT_UNTIL], where, &repeat->until) : 0;
     if (!r && slots[REPEAT_WHILE]) r = read_expression(reader, slots[REPEAT_WHILE], where, &repeat->while_);
     if (r) return r;
-    if (slots[REPEAT_UNTIL] && slots[REPEAT_WHILE])
-        diag_add(diags, DIAG_ERROR, DIAG_KEYS_EXCLUDE, doc_span(slots[REPEAT_WHILE]),
-                 "\"until\" and \"while\" exclude each other");
+    if (slots[REPEAT_UNTIL] && slots[REPEAT_WHILE]) {
+        struct diag *diag = diag_add(diags, DIAG_ERROR, DIAG_KEYS_EXCLUDE, doc_span(slots[REPEAT_WHILE]),
+                                     "\"until\" and \"while\" exclude each other");
+        diag_help(diags, diag, "keep one: `until: a || !b` is both");
+    }
     if (!slots[REPEAT_UNTIL] && !slots[REPEAT_WHILE] && !slots[REPEAT_MAX])
         diag_add(diags, DIAG_ERROR, DIAG_MISSING_KEY, doc_span(node), "repeat needs \"until\", \"while\" or \"max\"");
     repeat->iterations_max = slots[REPEAT_MAX] ? (uint32_t)read_integer(slots[REPEAT_MAX]) : 100;

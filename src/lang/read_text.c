@@ -45,6 +45,12 @@ void read_duration(struct reader *reader, const struct doc_node *node, bool zero
     struct diags *diags = reader_diags(reader);
     orch_time duration = 0;
     *ret = 0;
+    if (template_is_in(node->text)) {
+        struct diag *diag = diag_add(diags, DIAG_ERROR, DIAG_TEMPLATE_NOT_HERE, doc_span(node),
+                                     "a duration cannot hold a template here");
+        diag_help(diags, diag, "it has to be known before anything runs; `wait` takes one");
+        return;
+    }
     if (duration_parse(node->text, &duration, &err)) {
         struct diag *diag = diag_add(diags, DIAG_ERROR, DIAG_BAD_DURATION, doc_span(node), "%s", err.message);
         if (err.hint[0]) diag_help(diags, diag, "%s", err.hint);
@@ -107,9 +113,9 @@ static int report_error(struct reader *reader, const struct doc_node *node, int 
     if (code == ORCH_ERR_NO_MEMORY) return code;
     bool exact;
     struct span at = place_in(node, err->column ? err->column : 1, &exact);
-    uint16_t number = code == ORCH_ERR_LIMIT                                        ? DIAG_EXPRESSION_LIMIT
-                      : str_starts_with(str_from(err->message), STR("placeholder")) ? DIAG_BAD_TEMPLATE
-                                                                                    : DIAG_BAD_EXPRESSION;
+    uint16_t number = code == ORCH_ERR_LIMIT                                                ? DIAG_EXPRESSION_LIMIT
+                      : str_find(str_from(err->message), STR("placeholder"), 0) != SIZE_MAX ? DIAG_BAD_TEMPLATE
+                                                                                            : DIAG_BAD_EXPRESSION;
     struct diag *diag = diag_add(reader_diags(reader), DIAG_ERROR, number, at, "%s", err->message);
     if (err->hint[0]) diag_help(reader_diags(reader), diag, "%s", err->hint);
     return 0;
