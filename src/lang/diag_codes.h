@@ -28,7 +28,7 @@
     X(SAME_NAME,           116, "a parameter and a task have the same name")      \
     X(POOL_SLOTS,          117, "more slots wanted than the pool has")            \
     X(TWO_SPELLINGS,       118, "one setting given in two spellings")             \
-    X(NO_TASKS,            119, "a workflow or group without tasks")              \
+    X(NO_TASKS,            119, "a group without tasks")                          \
     X(DOUBLE_NAME,         120, "a name occurs twice in a list")                  \
     X(FACTORY_NOT_LISTED,  121, "a step uses a factory that is not listed")       \
     X(FORMAT_VERSION,      122, "a version of the format that is not known")      \
@@ -57,7 +57,6 @@
     X(EXPRESSION_LIMIT,    314, "an expression larger than allowed")              \
     X(UNKNOWN_PARAMETER,   401, "unknown parameter")                              \
     X(PARAMETER_MISSING,   402, "a required parameter is missing")                \
-    X(PARAMETER_TYPE,      403, "unknown type of a parameter")                    \
     X(BAD_DEFAULT,         404, "a default that its own parameter refuses")       \
     X(BAD_PATTERN,         405, "a pattern that cannot be read")                  \
     X(VALUE_TYPE,          406, "a parameter of the wrong type")                  \

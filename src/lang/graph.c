@@ -9,6 +9,7 @@
 #include "lang/read.h"
 
 #include "lang/diag_codes.h"
+#include "lang/normal.h"
 
 #define NONE                UINT32_MAX
 #define SUGGESTION_WORK_MAX 4000000 /* names compared in one block for "did you mean" */
@@ -121,6 +122,7 @@ static int unknown_report(struct link *link, const struct reference *reference)
 {
     struct reading *reading = link->reading;
     link->wrong = true;
+    if (!name_is_id(reference->id)) return 0; /* reported when the document was brought into normal form */
     struct diag *diag = diag_add(reading->diags, DIAG_ERROR, DIAG_UNKNOWN_TASK, reference->at,
                                  "unknown task \"%.*s\" in depends_on", STR_ARG(reference->id));
     if (diag == &reading->diags->spare) return 0;

@@ -249,8 +249,8 @@ static int nearest_find(struct names *names, struct orch_str word, struct orch_s
 {
     const struct workflow *workflow = names->workflow;
     struct scope first = scope_of(names->site, workflow);
-    size_t count = COUNT(builtins) + workflow->parameters_count;
-    for (struct scope scope = first; scope.block; scope = scope_outer(&scope)) count += scope.block->task_count + 2;
+    size_t count = COUNT(builtins) + workflow->parameters_count + 1;
+    for (struct scope scope = first; scope.block; scope = scope_outer(&scope)) count += scope.block->task_count + 5;
     *ret = STR_NONE;
     if (names->suggestion_work + count > SUGGESTION_WORK_MAX) return 0;
     names->suggestion_work += count;
@@ -263,10 +263,16 @@ static int nearest_find(struct names *names, struct orch_str word, struct orch_s
             words[n++] = scope.loop->as;
             words[n++] = scope.loop->as_index;
         }
+        if (scope.has_iteration) {
+            words[n++] = STR("iteration");
+            words[n++] = STR("previous");
+        }
+        if (scope.has_error) words[n++] = STR("error");
         for (uint32_t i = 0; i < scope.block->task_count; i++) {
             if (scope.all || i != scope.asker) words[n++] = scope.block->tasks[i].id;
         }
     }
+    if (names->site->kind == SITE_FILTER) words[n++] = STR("event");
     for (uint32_t i = 0; i < workflow->parameters_count; i++) words[n++] = workflow->parameters[i].name;
     for (size_t i = 0; i < COUNT(builtins); i++) words[n++] = str_from(builtins[i]);
     *ret = str_nearest(word, words, n);

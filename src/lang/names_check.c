@@ -183,12 +183,13 @@ static int unused_parameters_report(struct names *names)
     return 0;
 }
 
-static void unused_secrets_report(struct names *names)
+static void unused_secrets_report(struct names *names, const struct doc_node *list)
 {
     for (uint32_t i = 0; i < names->workflow->secrets_count; i++) {
         if (names->secrets_used[i]) continue;
         struct orch_str secret = names->workflow->secrets[i];
-        struct diag *diag = diag_add(names->diags, DIAG_WARNING, DIAG_UNUSED_SECRET, (struct span){0},
+        struct span at = list && i < list->count ? doc_span(&list->items[i]) : (struct span){0};
+        struct diag *diag = diag_add(names->diags, DIAG_WARNING, DIAG_UNUSED_SECRET, at,
                                      "secret \"%.*s\" is declared but not used", STR_ARG(secret));
         diag_help(names->diags, diag, "use it as {{ secrets.%.*s }} in env or in an action, or remove it",
                   STR_ARG(secret));
@@ -242,9 +243,12 @@ static int names_run(struct names *names, struct reading *reading)
     same_names_check(names);
     loops_check(names);
     int rc = names_check_flow(reading);
-    if (rc == 0) rc = unused_parameters_report(names);
     if (rc < 0) return rc;
-    unused_secrets_report(names);
+    if (names->diags->error_count == 0) { /* else what seems unused may stand in what could not be read */
+        rc = unused_parameters_report(names);
+        if (rc < 0) return rc;
+        unused_secrets_report(names, reading->secrets);
+    }
     if (names->unchecked > 0) {
         struct diag *diag =
             diag_add(names->diags, DIAG_WARNING, DIAG_NOT_CHECKED, (struct span){0},

@@ -37,7 +37,7 @@ static void join_check(struct flow *flow, const struct task *task, uint32_t depe
         return;
     }
     diag = diag_add(flow->diags, DIAG_ERROR, DIAG_JOIN_IMPOSSIBLE, task_span(task),
-                    "at least %u of %u dependencies can never succeed", needed, dependencies);
+                    "\"%.*s\" wants %u dependencies to succeed but has %u", STR_ARG(task->id), needed, dependencies);
     diag_help(flow->diags, diag, "at_least may be 1 to %u here", dependencies);
 }
 
@@ -79,7 +79,7 @@ static void never_report(struct flow *flow, uint32_t cause)
         buf_printf(&buf, "%s\"%.*s\"", i > 0 ? ", " : "", STR_ARG(flow->block->tasks[flow->named[cause][i]].id));
     }
     if (behind > NAMED_MAX) buf_printf(&buf, " and %u more", behind - NAMED_MAX);
-    diag_help(flow->diags, diag, "nor does what waits for it: %.*s; `join: none_failed` lets it go on",
+    diag_help(flow->diags, diag, "nor do those that wait for it: %.*s; `join: none_failed` would let them",
               STR_ARG(buf_str(&buf)));
     if (buf.failed) flow->diags->failed = true;
     buf_done(&buf);

@@ -202,7 +202,7 @@ static const struct {
     {"never runs", "tasks: {a: {when: 'false', noop: {}}, b: {depends_on: a, noop: {}}}",
      "W0906 task \"a\" never runs: its `when` is always false"},
     {"a join that is too much", "tasks: {a: {noop: {}}, b: {depends_on: a, join: {at_least: 2}, noop: {}}}",
-     "E0203 at least 2 of 1 dependencies can never succeed"},
+     "E0203 \"b\" wants 2 dependencies to succeed but has 1"},
     {"a join of nothing", "tasks: {b: {join: any_succeeded, noop: {}}}",
      "E0203 task \"b\" has a join rule but depends on nothing"},
 };
