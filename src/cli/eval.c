@@ -3,12 +3,13 @@
  */
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "lang/expr.h"
+#include "sys/file.h"
 #include "sys/zone.h"
 
 #define INPUT_MAX      ((size_t)256 << 20) /* bytes of --input */
@@ -112,45 +113,32 @@ static void print_error(FILE *out, struct orch_str source, const struct orch_err
     if (err->hint[0]) fprintf(out, "  = help: %s\n", err->hint);
 }
 
-static int read_all(FILE *in, struct buf *ret)
-{
-    while (!feof(in) && !ferror(in)) {
-        char *to = buf_reserve(ret, 65536);
-        if (!to) return ret->size + 65536 > INPUT_MAX ? ORCH_ERR_LIMIT : ORCH_ERR_NO_MEMORY;
-        ret->size += fread(to, 1, 65536, in);
-    }
-    return ferror(in) ? ORCH_ERR_IO : 0;
-}
-
-/* Reads --input into *ret; the text stays in `buf`, from which the strings borrow. */
-static int read_input(const char *path, struct buf *buf, struct arena *arena, struct value *ret, struct orch_error *err)
+/* Reads --input into *ret. */
+static int read_input(const char *path, struct arena *arena, struct value *ret, struct orch_error *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
-    FILE *in = is_stdin ? stdin : fopen(path, "re");
-    if (!in) return error_errno(err, errno, "%s", path);
-    int rc = read_all(in, buf), saved = errno;
-    if (!is_stdin) (void)fclose(in); /* read only: nothing can be lost */
-    if (rc == ORCH_ERR_IO) return error_errno(err, saved, "%s", path);
-    if (rc == ORCH_ERR_LIMIT) return error_set(err, rc, "%s is larger than %zu MiB", path, INPUT_MAX >> 20);
-    if (rc != 0) return error_memory(err);
-    rc = json_parse(buf_str(buf), NULL, arena, ret, err);
-    if (rc == 0 && ret->kind != VALUE_MAP) rc = error_set(err, ORCH_ERR_INVALID, "the input is no JSON object");
-    if (rc != 0 && err->file[0] == '\0')
-        snprintf(err->file, sizeof(err->file), "%s", is_stdin ? "standard input" : path);
+    const char *name = is_stdin ? "standard input" : path;
+    struct orch_str text;
+    int rc = is_stdin ? file_read_fd(STDIN_FILENO, name, INPUT_MAX, arena, &text, err)
+                      : file_read(path, INPUT_MAX, arena, &text, err);
+    if (rc == 0) {
+        rc = json_parse(text, NULL, arena, ret, err);
+        if (rc == 0 && ret->kind != VALUE_MAP) rc = error_set(err, ORCH_ERR_INVALID, "the input is no JSON object");
+        if (rc != 0) snprintf(err->file, sizeof(err->file), "%s", name);
+    }
     return rc;
 }
 
 static int eval_one(const char *text, const char *input_path, struct zonefiles *zones)
 {
     struct arena arena;
-    struct buf input, out;
+    struct buf out;
     struct orch_error err = ORCH_ERROR_INIT;
     struct names names = {.zones = zones};
     struct value value;
     arena_init(&arena, NULL, 0);
-    buf_init(&input, NULL, INPUT_MAX);
     buf_init(&out, NULL, 0);
-    int rc = input_path ? read_input(input_path, &input, &arena, &names.input, &err) : 0;
+    int rc = input_path ? read_input(input_path, &arena, &names.input, &err) : 0;
     if (rc != 0) {
         fprintf(stderr, "error[%s]: %s\n", orch_error_name(rc), err.message);
         if (err.file[0] && err.line > 0)
@@ -170,7 +158,6 @@ static int eval_one(const char *text, const char *input_path, struct zonefiles *
         if (rc != 0) fprintf(stderr, "error[%s]: %s\n", orch_error_name(rc), orch_error_text(rc));
     }
     buf_done(&out);
-    buf_done(&input);
     arena_done(&arena);
     return rc == 0 ? 0 : orch_error_exit_code(rc);
 }
