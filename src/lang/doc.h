@@ -61,6 +61,8 @@ static inline struct span doc_span(const struct doc_node *node)
 int doc_value(const struct doc_node *node, struct arena *arena, struct value *ret);
 /* A number's text as JSON writes it: YAML's +1, 007, .5, 0x1F, 0o17 are no JSON. */
 void doc_number_json(struct orch_str text, struct buf *out);
+/* What a scalar without quotes is to YAML: DOC_NULL, DOC_BOOL, DOC_NUMBER or DOC_STRING; numbers that JSON has not (.inf) count as numbers. */
+enum doc_kind doc_plain_kind(struct orch_str text);
 /* Whether a YAML text has comments, which the tree does not keep. False for a text that cannot be read. */
 bool doc_has_comments(struct orch_str text);
 /* "a string", "a list", "a map", "a number", "true or false", "nothing": for messages. */

@@ -249,6 +249,11 @@ static uint8_t plain_kind(struct orch_str text)
     return DOC_STRING;
 }
 
+enum doc_kind doc_plain_kind(struct orch_str text)
+{
+    return is_not_finite(text) ? DOC_NUMBER : (enum doc_kind)plain_kind(text);
+}
+
 /* Follows an explicit tag; only the core ones are known. */
 static void apply_tag(struct yaml *y, const char *tag, struct doc_node *node)
 {

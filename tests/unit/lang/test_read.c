@@ -76,6 +76,20 @@ static void check_again(struct fixture *f, const struct workflow *workflow)
     assert_string_equal(f->out.data, f->again.data);
 }
 
+/* What is printed for people reads as the same workflow and is printed the same again. */
+static void check_format(struct fixture *f, const struct workflow *workflow, bool json)
+{
+    buf_clear(&f->out);
+    assert_int_equal(workflow_format(workflow, json, &f->out, NULL), 0);
+    struct orch_str printed = arena_str(&f->arena, buf_str(&f->out));
+    const struct workflow *again = read_ok(f, printed);
+    if (!str_equal(again->normal, workflow->normal)) print_message("%.*s\n%.*s\n%.*s\n", STR_ARG(printed), STR_ARG(workflow->normal), STR_ARG(again->normal));
+    assert_true(str_equal(again->normal, workflow->normal));
+    buf_clear(&f->again);
+    assert_int_equal(workflow_format(again, json, &f->again, NULL), 0);
+    assert_true(str_equal(buf_str(&f->again), printed));
+}
+
 #define ALL                                                                                                            \
     "orch: 1\nname: all\ndescription: Everything\nversion: 1.10\ntags: [a, b]\n"                                      \
     "parameters:\n  day: {type: string, pattern: '^\\d+$', required: true, description: d}\n"                         \
@@ -171,6 +185,8 @@ static void test_definitions(void **state)
         arena_clear(&f->arena);
         const struct workflow *workflow = read_ok(f, str_from(definitions[i]));
         check_again(f, workflow);
+        check_format(f, workflow, false);
+        check_format(f, workflow, true);
     }
 }
 
