@@ -135,7 +135,7 @@ static bool looks_like_json(struct orch_str text)
     while (i < text.size &&
            (text.data[i] == ' ' || text.data[i] == '\t' || text.data[i] == '\n' || text.data[i] == '\r'))
         i++;
-    return i < text.size && (text.data[i] == '"' || text.data[i] == '}');
+    return i < text.size && (text.data[i] == '"' || text.data[i] == '}' || text.data[i] == '/');
 }
 
 int doc_parse(struct orch_str text, const struct doc_limits *limits, struct arena *arena, struct diags *diags,

@@ -167,6 +167,11 @@ static int read_number(struct json *p, struct doc_node *node)
     return 0;
 }
 
+static int no_comment(struct json *p)
+{
+    return syntax(p, "JSON has no comments", "remove it, or write the file as YAML");
+}
+
 static int read_word(struct json *p, struct doc_node *node)
 {
     static const struct {
@@ -183,8 +188,7 @@ static int read_word(struct json *p, struct doc_node *node)
             return 0;
         }
     if (p->at < p->end && *p->at == '\'') return syntax(p, "a string in single quotes", "JSON wants double quotes");
-    if (p->at < p->end && (*p->at == '/' || *p->at == '#'))
-        return syntax(p, "JSON has no comments", "remove it, or write the file as YAML");
+    if (p->at < p->end && (*p->at == '/' || *p->at == '#')) return no_comment(p);
     return syntax(p, "expected a value", "text wants double quotes around it");
 }
 
@@ -221,6 +225,7 @@ static int read_list(struct json *p, uint32_t depth, struct doc_node *node)
 static int read_member(struct json *p, uint32_t depth)
 {
     struct doc_node key = {0}, value = {0};
+    if (p->at < p->end && *p->at == '/') return no_comment(p);
     if (p->at == p->end || *p->at != '"') return syntax(p, "expected a key", "keys want double quotes around them");
     int r = read_string(p, &key);
     if (r) return r;

@@ -1,8 +1,8 @@
 /*
  * format.c - the normal form of a workflow for people: YAML, or indented JSON.
  *
- * It is printed from workflow->normal, so that what is printed reads back as the same workflow. Tasks and parameters stand in blocks, what is
- * below them in flow style where it fits on its line.
+ * It is printed from workflow->normal, so that what is printed reads back as the same workflow. Tasks and parameters
+ * stand in blocks, what is below them in flow style where it fits on its line.
  */
 #include "base/error.h"
 #include "lang/model.h"

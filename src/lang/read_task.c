@@ -136,7 +136,7 @@ static void add_references(struct reader *reader, const struct task *tasks, uint
     bool before = mode != MODE_SEQUENCE || index == 0; /* whether the one before is among them */
     for (uint32_t i = 0; list && i < list->count; i++) {
         const struct doc_node *id = &list->items[i];
-        if (id->kind != DOC_STRING) continue;
+        if (!name_is_id(id->text)) continue; /* reported */
         references->items[references->count++] = (struct reference){index, id->text, doc_span(id)};
         if (!before && str_equal(id->text, tasks[index - 1].id)) before = true;
     }

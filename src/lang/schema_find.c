@@ -23,9 +23,11 @@ int schema_find(const struct schema_map *map, struct orch_str name, int from, co
 
 struct orch_str schema_nearest(const struct schema_map *map, struct orch_str word)
 {
-    struct orch_str names[SCHEMA_KEYS_MAX];
-    for (size_t i = 0; i < map->key_count; i++) names[i] = map->keys[i].name;
-    return str_nearest(word, names, map->key_count);
+    struct orch_str names[2 * SCHEMA_KEYS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < map->key_count; i++) names[count++] = map->keys[i].name;
+    for (size_t i = 0; i < map->alias_count; i++) names[count++] = map->aliases[i].name;
+    return str_nearest(word, names, count);
 }
 
 struct orch_str schema_nearest_choice(const char *const *choices, struct orch_str word)

@@ -6,7 +6,8 @@
 /* A key longer than this is not a simple key any more (YAML 1.2.2, 7.4.2, has the bound at 1024 characters). */
 #define SIMPLE_KEY_MAX 900
 
-/* Characters that stand for themselves within a line of YAML, by libyaml's reading: what it takes for a line break does not. */
+/* Characters that stand for themselves within a line of YAML, by libyaml's reading: what it takes for a line break does
+ * not. */
 static bool is_plain_character(uint32_t c)
 {
     if (c < 0x20 || c == 0x7F || (c >= 0x80 && c < 0xA0)) return false;
@@ -37,7 +38,8 @@ static struct look look_at(struct orch_str text)
 /* Words that YAML 1.1 takes for true and false: other tools still do. */
 static bool is_old_bool(struct orch_str text)
 {
-    static const char *const words[] = {"yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N"};
+    static const char *const words[] = {"yes", "Yes", "YES", "no",  "No", "NO", "on", "On",
+                                        "ON",  "off", "Off", "OFF", "y",  "Y",  "n",  "N"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_is(text, words[i])) return true;
     return false;
@@ -51,12 +53,14 @@ static bool may_be_plain(struct orch_str text, bool flow, bool key)
     char second = text.size > 1 ? text.data[1] : ' ';
     if (first == ' ' || last == ' ' || last == ':') return false;
     if (memchr(",[]{}#&*!|>'\"%@`=", first, 18) || str_is(text, "<<")) return false;
-    if ((first == '-' || first == '?' || first == ':') && (second == ' ' || (flow && memchr(",[]{}", second, 5)))) return false;
+    if ((first == '-' || first == '?' || first == ':') && (second == ' ' || (flow && memchr(",[]{}", second, 5))))
+        return false;
     if (str_starts_with(text, STR("---")) || str_starts_with(text, STR("..."))) return false;
     if (flow)
         for (size_t i = 0; i < text.size; i++)
             if (memchr(",[]{}", text.data[i], 5)) return false;
-    return str_find(text, STR(": "), 0) == SIZE_MAX && str_find(text, STR(" #"), 0) == SIZE_MAX && str_find(text, STR(":"), 0) != 0;
+    return str_find(text, STR(": "), 0) == SIZE_MAX && str_find(text, STR(" #"), 0) == SIZE_MAX &&
+           str_find(text, STR(":"), 0) != 0;
 }
 
 static void put_double_quoted(struct orch_str text, struct buf *out)
@@ -93,8 +97,12 @@ static void put_single_quoted(struct orch_str text, struct buf *out)
 
 static void put_quoted(struct orch_str text, const struct look *look, struct buf *out)
 {
-    bool escapes = memchr(text.data ? text.data : "", '"', text.size) || memchr(text.data ? text.data : "", '\\', text.size);
-    if (look->strange || look->lines || look->tab || !escapes)
+    size_t escapes = 0, apostrophes = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        escapes += text.data[i] == '"' || text.data[i] == '\\';
+        apostrophes += text.data[i] == '\'';
+    }
+    if (look->strange || look->lines || look->tab || escapes <= apostrophes)
         put_double_quoted(text, out);
     else
         put_single_quoted(text, out);
@@ -169,7 +177,8 @@ static bool put_flow(const struct doc_node *node, size_t start, size_t width, st
 {
     if (out->failed || out->size - start > width * 4) return false; /* a character has at most four bytes */
     if (node->kind < DOC_LIST) {
-        if (node->kind == DOC_STRING && memchr(node->text.data ? node->text.data : "", '\n', node->text.size)) return false;
+        if (node->kind == DOC_STRING && memchr(node->text.data ? node->text.data : "", '\n', node->text.size))
+            return false;
         put_scalar(node, 0, true, out);
         return true;
     }
@@ -181,7 +190,8 @@ static bool put_flow(const struct doc_node *node, size_t start, size_t width, st
             yaml_key(node->members[i].key.text, true, out);
             buf_add_char(out, ' ');
         }
-        if (!put_flow(node->kind == DOC_LIST ? &node->items[i] : &node->members[i].value, start, width, out)) return false;
+        if (!put_flow(node->kind == DOC_LIST ? &node->items[i] : &node->members[i].value, start, width, out))
+            return false;
     }
     buf_add_char(out, node->kind == DOC_LIST ? ']' : '}');
     return true;
@@ -190,7 +200,8 @@ static bool put_flow(const struct doc_node *node, size_t start, size_t width, st
 bool yaml_flow(const struct doc_node *node, size_t width, struct buf *out)
 {
     size_t start = out->size;
-    bool fits = put_flow(node, start, width, out) && !out->failed && utf8_count(str_of(out->data + start, out->size - start)) <= width;
+    bool fits = put_flow(node, start, width, out) && !out->failed &&
+                utf8_count(str_of(out->data + start, out->size - start)) <= width;
     if (!fits && !out->failed) {
         out->size = start;
         if (out->data) out->data[start] = 0;
@@ -200,7 +211,8 @@ bool yaml_flow(const struct doc_node *node, size_t width, struct buf *out)
 
 bool yaml_is_line(const struct doc_node *node)
 {
-    return node->kind < DOC_LIST && !(node->kind == DOC_STRING && memchr(node->text.data ? node->text.data : "", '\n', node->text.size));
+    return node->kind < DOC_LIST &&
+           !(node->kind == DOC_STRING && memchr(node->text.data ? node->text.data : "", '\n', node->text.size));
 }
 
 static void put_indent(uint32_t indent, struct buf *out)
@@ -243,7 +255,8 @@ void yaml_value(const struct doc_node *node, uint32_t indent, size_t column, str
         return;
     }
     if (out->failed) return;
-    bool item = before > 0 && out->data[before - 1] == '-'; /* behind the dash of a list the first key goes on the same line */
+    bool item =
+        before > 0 && out->data[before - 1] == '-'; /* behind the dash of a list the first key goes on the same line */
     if (node->kind == DOC_MAP && item) {
         put_members(node, indent + 2, true, out);
         return;
