@@ -1,0 +1,88 @@
+/*
+ * common.c - stores, runs and users as the verbs name them.
+ */
+#include "cli/cli.h"
+
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+static bool is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+struct orch_str cli_store_path(const char *option, const char *file, struct arena *arena)
+{
+    const char *set = option ? option : getenv("ORCH_STORE_DIR");
+    if (set && set[0]) return arena_str(arena, str_from(set));
+    if (file) {
+        const char *slash = strrchr(file, '/');
+        if (!slash) return arena_str(arena, STR(".orch"));
+        return arena_printf(arena, "%.*s/.orch", (int)(slash - file), file);
+    }
+    char *here = getcwd(NULL, 0);
+    struct orch_str path = STR_NONE;
+    for (size_t size = here ? strlen(here) : 0; here; size--) {
+        if (size > 0 && here[size] != '/' && here[size] != '\0') continue;
+        here[size] = '\0';
+        struct orch_str candidate = arena_printf(arena, "%s/.orch", here);
+        if (!candidate.data || is_directory(candidate.data)) {
+            path = candidate;
+            break;
+        }
+        if (size == 0) break;
+    }
+    free(here);
+    return path.data ? path : arena_str(arena, STR(".orch"));
+}
+
+int cli_store_read(const char *option, struct arena *arena, struct store **ret, struct orch_error *err)
+{
+    struct orch_str path = cli_store_path(option, NULL, arena);
+    if (!path.data) return error_memory(err);
+    if (!is_directory(path.data)) {
+        error_set(err, ORCH_ERR_NOT_FOUND, "there is no store at %.*s", STR_ARG(path));
+        error_hint(err, "orch run FILE  makes one beside the file; name another with --store DIR");
+        return ORCH_ERR_NOT_FOUND;
+    }
+    struct store_options options = {.mode = STORE_READ};
+    return store_open(path.data, &options, ret, err);
+}
+
+int cli_run_number(struct store *store, const char *id, int64_t *ret, struct orch_error *err)
+{
+    struct orch_str text = id ? str_from(id) : STR("last");
+    if (text.size == 0 || str_is(text, "last")) {
+        int r = store_find_latest(store, STR_NONE, false, ret, err);
+        if (r == ORCH_ERR_NOT_FOUND) {
+            error_set(err, r, "nothing has run in this store yet");
+            error_hint(err, "orch run FILE  runs a workflow");
+        }
+        return r;
+    }
+    struct arena arena;
+    struct store_execution row;
+    int r = ORCH_ERR_NOT_FOUND;
+    arena_init(&arena, NULL, 0);
+    if (store_execution_number(text, ret)) r = store_get_execution(store, *ret, &arena, &row, err);
+    arena_done(&arena);
+    if (r == ORCH_ERR_NOT_FOUND) {
+        error_set(err, r, "there is no run \"%s\" in this store", id);
+        error_hint(err, "orch runs  lists them");
+    }
+    return r;
+}
+
+struct orch_str cli_user(struct arena *arena)
+{
+    const char *user = getenv("ORCH_USER");
+    if (user && user[0]) return arena_str(arena, str_from(user));
+    struct passwd *entry = getpwuid(geteuid());
+    if (entry && entry->pw_name) return arena_str(arena, str_from(entry->pw_name));
+    return arena_printf(arena, "uid %u", (unsigned)geteuid());
+}
