@@ -1,0 +1,241 @@
+/*
+ * run.c - orch run: a workflow file, here and now, durably.
+ */
+#include "cli/run.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "sys/file.h"
+
+#define FILE_SIZE_MAX ((size_t)1 << 30)
+
+struct run {
+    struct foreground_flags flags;
+    struct option_list parameters;
+    const char *parameters_file;
+    bool go_on;
+    const char *name;           /* as given */
+    struct arena arena;
+    struct orch_str file;       /* found */
+    struct orch_str text;
+    struct orch_str path;       /* real, absolute: what `--continue` looks for */
+};
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* FILE, or NAME with an ending left out, or a folder that holds orch.yaml or a file named like itself. */
+static int find_file(struct run *run, struct orch_error *err)
+{
+    static const char *const endings[] = {".yaml", ".yml", ".json"};
+    struct orch_str given = str_from(run->name);
+    while (given.size > 1 && given.data[given.size - 1] == '/') given.size--;
+    if (is_file(run->name)) {
+        run->file = arena_str(&run->arena, given);
+        return run->file.data ? 0 : error_memory(err);
+    }
+    size_t base = given.size;
+    while (base > 0 && given.data[base - 1] != '/') base--;
+    for (size_t i = 0; i < 3; i++) {
+        struct orch_str tries[3] = {
+            arena_printf(&run->arena, "%.*s%s", STR_ARG(given), endings[i]),
+            arena_printf(&run->arena, "%.*s/orch%s", STR_ARG(given), endings[i]),
+            arena_printf(&run->arena, "%.*s/%.*s%s", STR_ARG(given), (int)(given.size - base), given.data + base, endings[i]),
+        };
+        for (size_t n = 0; n < 3; n++) {
+            if (!tries[n].data) return error_memory(err);
+            if (!is_file(tries[n].data)) continue;
+            run->file = tries[n];
+            return 0;
+        }
+    }
+    error_set(err, ORCH_ERR_NOT_FOUND, is_directory(run->name) ? "there is no workflow file in %s" : "there is no file %s", run->name);
+    error_hint(err, is_directory(run->name) ? "looked for orch.yaml and a file named like the folder" : "give the path of a workflow file (.yaml or .json)");
+    return ORCH_ERR_NOT_FOUND;
+}
+
+static int read_file(struct run *run, struct orch_error *err)
+{
+    int r = find_file(run, err);
+    if (!r) r = file_read(run->file.data, FILE_SIZE_MAX, &run->arena, &run->text, err);
+    if (r) return r;
+    char *real = realpath(run->file.data, NULL);
+    run->path = arena_str(&run->arena, real ? str_from(real) : run->file);
+    free(real);
+    return run->path.data ? 0 : error_memory(err);
+}
+
+/* --params FILE, and over it each -p name=value. */
+static int given_parameters(struct run *run, struct value *ret, struct orch_error *err)
+{
+    struct value from_file = value_null();
+    if (run->parameters_file) {
+        struct orch_str text;
+        int r = file_read(run->parameters_file, FILE_SIZE_MAX, &run->arena, &text, err);
+        if (!r) r = json_parse(text, NULL, &run->arena, &from_file, err);
+        if (!r && from_file.kind != VALUE_MAP) r = error_set(err, ORCH_ERR_USAGE, "the parameters are no JSON object");
+        if (r) {
+            if (err && !err->file[0]) snprintf(err->file, sizeof err->file, "%s", run->parameters_file);
+            return r;
+        }
+    }
+    uint32_t count = from_file.kind == VALUE_MAP ? from_file.size : 0;
+    struct value_member *members = ARENA_ARRAY(&run->arena, (size_t)count + run->parameters.count, struct value_member);
+    if (!members) return error_memory(err);
+    if (count) memcpy(members, value_members(from_file), count * sizeof *members);
+    for (uint32_t i = 0; i < run->parameters.count; i++) {
+        struct orch_str text = str_from(run->parameters.items[i]);
+        size_t equals = str_find(text, STR("="), 0);
+        if (equals == SIZE_MAX || equals == 0) {
+            error_set(err, ORCH_ERR_USAGE, "-p wants name=value, not \"%s\"", run->parameters.items[i]);
+            return ORCH_ERR_USAGE;
+        }
+        if (!utf8_is_valid(text, NULL)) return error_set(err, ORCH_ERR_USAGE, "the value of -p %.*s is not UTF-8", (int)equals, text.data);
+        struct value key = value_string(str_of(text.data, equals)), value = value_string(str_of(text.data + equals + 1, text.size - equals - 1));
+        uint32_t at = 0;
+        while (at < count && !value_equal(members[at].key, key)) at++;
+        members[at] = (struct value_member){key, value};
+        if (at == count) count++;
+    }
+    if (value_map(members, count, &run->arena, ret)) return error_memory(err);
+    return 0;
+}
+
+static void note_interrupted(const struct run *run, struct store *store)
+{
+    int64_t number;
+    char id[20];
+    if (store_find_latest(store, run->path, true, &number, NULL)) return;
+    store_execution_id(number, id);
+    fprintf(stderr, "note: run %s of this file was interrupted; to go on with it: orch run %s --continue\n", id, run->name);
+}
+
+static int start(struct run *run, struct foreground *foreground, struct engine_execution **ret, struct orch_error *err)
+{
+    struct engine *engine = foreground_engine(foreground);
+    struct diags *diags = ARENA_NEW(&run->arena, struct diags);
+    if (!diags) return cli_error((error_memory(err), err));
+    diags_init(diags, &run->arena);
+    struct engine_version *version;
+    int r = engine_load(engine, run->text, run->file, diags, &version, err);
+    diags_sort(diags);
+    if (cli_findings(diags, run->text, run->file.data)) return EXIT_INVALID;
+    if (r) return cli_error(err);
+    struct value given, parameters;
+    r = given_parameters(run, &given, err);
+    if (!r) {
+        struct diags *wrong = ARENA_NEW(&run->arena, struct diags);
+        if (!wrong) r = error_memory(err);
+        else {
+            diags_init(wrong, &run->arena);
+            r = workflow_parameters(engine_version_workflow(version), given, true, &run->arena, wrong, &parameters, err);
+            if (r && wrong->count) {
+                (void)engine_version_unref(version);
+                return cli_findings(wrong, run->text, run->file.data);
+            }
+        }
+    }
+    if (!r) {
+        note_interrupted(run, engine_store(engine));
+        struct engine_start request = {.version = version, .parameters = parameters, .by = cli_user(&run->arena), .file = run->path};
+        r = engine_start(engine, &request, ret, err);
+    }
+    (void)engine_version_unref(version);
+    if (r && err->line && !err->file[0]) snprintf(err->file, sizeof err->file, "%s", run->file.data);
+    return r ? cli_error(err) : -1;
+}
+
+static int go_on(struct run *run, struct foreground *foreground, const char *id, struct engine_execution **ret, struct orch_error *err)
+{
+    struct engine *engine = foreground_engine(foreground);
+    struct store *store = engine_store(engine);
+    int64_t number;
+    int r;
+    if (id) r = cli_run_number(store, id, &number, err);
+    else {
+        r = store_find_latest(store, run->path, true, &number, err);
+        if (r == ORCH_ERR_NOT_FOUND) {
+            error_set(err, r, "there is nothing to continue: no run of %s was interrupted", run->name);
+            error_hint(err, "orch run %s  starts one", run->name);
+        }
+    }
+    if (!r) r = engine_resume(engine, number, ret, err);
+    if (r) return cli_error(err);
+    /* A definition is pinned: say so when the file has moved on. */
+    if (run->text.size) {
+        struct arena scratch;
+        const struct workflow *workflow;
+        arena_init(&scratch, NULL, 0);
+        struct diags *diags = ARENA_NEW(&scratch, struct diags);
+        if (diags) {
+            diags_init(diags, &scratch);
+            if (workflow_read(run->text, run->file, &scratch, diags, &workflow) ||
+                !str_equal(workflow->normal, core_workflow(engine_execution_core(*ret))->normal))
+                fputs("note: the file has changed since; the run goes on with the definition it was started with\n", stderr);
+        }
+        arena_done(&scratch);
+    }
+    return -1;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run run = {.flags = FOREGROUND_FLAGS_INIT};
+    const struct cli_option options[] = {
+        {"param", 'p', OPTION_LIST, &run.parameters, "K=V", "a parameter; may be given again", NULL},
+        {"params", 0, OPTION_TEXT, &run.parameters_file, "FILE", "parameters as a JSON object", NULL},
+        {"continue", 0, OPTION_FLAG, &run.go_on, NULL, "go on with the run that was interrupted", NULL},
+        FOREGROUND_OPTIONS(run.flags),
+        {0},
+    };
+    const struct cli_usage usage = {
+        .verb = "run",
+        .arguments = "FILE [RUN]",
+        .summary = "Runs a workflow: FILE, or with --continue the run of it that was interrupted (the latest, or RUN)",
+        .examples = "  orch run build.yaml                      run it, see it run\n"
+                    "  orch run etl.yaml -p day=2026-03-01      with a parameter\n"
+                    "  orch run etl.yaml --continue             after a crash: nothing recorded is run again",
+        .options = options,
+        .positionals_min = 1,
+        .positionals_max = 2,
+    };
+    int count;
+    int code = cli_parse(&usage, argc, argv, &count);
+    if (code >= 0) return code;
+    if (count == 2 && !run.go_on) {
+        fprintf(stderr, "orch run: too much: \"%s\"\n  = help: parameters are given as -p name=value\n", argv[2]);
+        return EXIT_USAGE;
+    }
+    struct orch_error err = ORCH_ERROR_INIT;
+    struct foreground *foreground = NULL;
+    struct foreground_options how;
+    struct engine_execution *execution;
+    run.name = argv[1];
+    arena_init(&run.arena, NULL, 0);
+    int r = read_file(&run, &err);
+    struct orch_str store = r ? STR_NONE : cli_store_path(run.flags.store, run.file.data, &run.arena);
+    if (!r && !store.data) r = error_memory(&err);
+    if (!r && !foreground_from_flags(&run.flags, store, &how)) r = error_set(&err, ORCH_ERR_USAGE, "--progress: unknown mode");
+    if (!r) r = foreground_open(&how, &foreground, &err);
+    if (r) code = cli_error(&err);
+    else {
+        code = run.go_on ? go_on(&run, foreground, count == 2 ? argv[2] : NULL, &execution, &err) : start(&run, foreground, &execution, &err);
+        if (code < 0) code = foreground_run(foreground, execution, run.go_on);
+    }
+    foreground = foreground_close(foreground);
+    arena_done(&run.arena);
+    free(run.parameters.items);
+    return code;
+}
