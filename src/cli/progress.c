@@ -1,0 +1,284 @@
+/*
+ * progress.c - how a run is shown while it goes on: what the ways share, and the words at the end.
+ */
+#include "cli/progress.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "sys/clock.h"
+#include "sys/logfile.h"
+
+bool progress_mode_from_string(const char *text, enum progress_mode *ret)
+{
+    static const struct { const char *text; enum progress_mode mode; } modes[] = {
+        {"tty", PROGRESS_TTY}, {"plain", PROGRESS_PLAIN}, {"jsonl", PROGRESS_JSONL}, {"quiet", PROGRESS_QUIET}};
+    if (strcmp(text, "auto") == 0) {
+        const char *term = getenv("TERM"), *ci = getenv("CI");
+        bool tty = cli_style.tty_err && term && strcmp(term, "dumb") != 0 && !(ci && ci[0]);
+        *ret = tty ? PROGRESS_TTY : PROGRESS_PLAIN;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(text, modes[i].text) == 0) {
+            *ret = modes[i].mode;
+            return true;
+        }
+    return false;
+}
+
+static const struct progress_view *view_of(enum progress_mode mode)
+{
+    switch (mode) {
+    case PROGRESS_TTY: return &progress_tty_view;
+    case PROGRESS_PLAIN: return &progress_plain_view;
+    case PROGRESS_JSONL: return &progress_jsonl_view;
+    case PROGRESS_QUIET: return &progress_quiet_view;
+    }
+    return &progress_quiet_view;
+}
+
+const struct progress_view progress_quiet_view = {0};
+
+struct progress *progress_new(enum progress_mode mode)
+{
+    struct progress *progress = calloc(1, sizeof *progress);
+    if (!progress) return NULL;
+    progress->mode = mode;
+    progress->view = view_of(mode);
+    arena_init(&progress->arena, NULL, 0);
+    buf_init(&progress->text, NULL, 1024u * 1024);
+    return progress;
+}
+
+struct orch_str progress_path(struct progress *progress, struct engine_execution *execution, uint32_t instance)
+{
+    buf_clear(&progress->text);
+    if (execution != progress->execution) buf_printf(&progress->text, "%s:", engine_execution_id(execution));
+    core_path(engine_execution_core(execution), instance, &progress->text);
+    return buf_str(&progress->text);
+}
+
+void progress_clock(const struct progress *progress, struct buf *out)
+{
+    orch_time elapsed = clock_monotonic() - progress->started_at;
+    int64_t tenths = elapsed / 100000;
+    if (tenths >= 36000) buf_printf(out, "%lld:", (long long)(tenths / 36000));
+    buf_printf(out, "%02lld:%02lld.%lld", (long long)(tenths / 600 % 60), (long long)(tenths / 10 % 60), (long long)(tenths % 10));
+}
+
+void progress_reason(const struct core_transition *transition, struct buf *out)
+{
+    if (transition->failure == FAILURE_EXIT) buf_printf(out, "exit=%d", transition->exit_code);
+    else if (transition->failure == FAILURE_SIGNAL) buf_printf(out, "signal=%s", strsignal(transition->signal));
+    else if (transition->failure == FAILURE_TIMEOUT || transition->failure == FAILURE_LOST) buf_add_text(out, failure_to_string((enum failure)transition->failure));
+    else cli_clean(transition->error, 100, false, out);
+}
+
+static void note_failed(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
+{
+    const struct core_instance *instance = core_get_instance(engine_execution_core(execution), transition->instance);
+    /* Groups and loops failed because of something in them: that is what is named. */
+    if (instance->task->kind != TASK_LEAF || instance->task->continue_on_error) return;
+    uint32_t at = progress->failed_count++;
+    if (at >= PROGRESS_FAILED_MAX) return;
+    if (!progress->failed) progress->failed = ARENA_ARRAY(&progress->arena, PROGRESS_FAILED_MAX, struct progress_failed);
+    if (!progress->failed) return;
+    progress->failed[at] = (struct progress_failed){
+        .instance = transition->instance,
+        .path = arena_str(&progress->arena, progress_path(progress, execution, transition->instance)),
+        .error = arena_str(&progress->arena, transition->error),
+        .attempts = instance->attempt,
+        .line = instance->task->line,
+        .column = instance->task->column,
+    };
+}
+
+static void on_transitions(void *user, struct engine_execution *execution, uint64_t first_seq, const struct core_transition *items, uint32_t count)
+{
+    struct progress *progress = user;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct core_transition *transition = &items[i];
+        if (execution == progress->execution && transition->type == TRANSITION_TASK_ENDED &&
+            (transition->state == TASK_FAILED || transition->state == TASK_TIMED_OUT))
+            note_failed(progress, execution, transition);
+        if (progress->view->transition) progress->view->transition(progress, execution, first_seq + i, transition);
+    }
+}
+
+static void on_log(void *user, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
+{
+    struct progress *progress = user;
+    if (progress->view->log) progress->view->log(progress, execution, instance, attempt, stream, line);
+}
+
+static void on_progress(void *user, struct engine_execution *execution, uint32_t instance, double fraction, struct orch_str text)
+{
+    struct progress *progress = user;
+    if (progress->view->progress) progress->view->progress(progress, execution, instance, fraction, text);
+}
+
+static void on_ended(void *user, struct engine_execution *execution)
+{
+    struct progress *progress = user;
+    if (execution != progress->execution) return;
+    core_get_summary(engine_execution_core(execution), &progress->last);
+    progress->state = progress->last.state;
+    progress->error = arena_str(&progress->arena, progress->last.error);
+    progress->ended = true;
+    if (progress->view->end) progress->view->end(progress, execution);
+    progress->execution = NULL;
+}
+
+static void on_trouble(void *user, const struct orch_error *err)
+{
+    progress_say(user, "%s%s%s", err->message, err->hint[0] ? "; " : "", err->hint);
+}
+
+void progress_observer(struct progress *progress, struct engine_observer *ret)
+{
+    *ret = (struct engine_observer){
+        .transitions = on_transitions, .log = on_log, .progress = on_progress, .ended = on_ended, .trouble = on_trouble, .user = progress};
+}
+
+void progress_begin(struct progress *progress, struct engine *engine, struct engine_execution *execution, bool resumed)
+{
+    struct core_summary summary;
+    progress->engine = engine;
+    progress->execution = execution;
+    snprintf(progress->id, sizeof progress->id, "%s", engine_execution_id(execution));
+    progress->workflow = arena_str(&progress->arena, core_workflow(engine_execution_core(execution))->name);
+    progress->started_at = clock_monotonic();
+    core_get_summary(engine_execution_core(execution), &summary);
+    progress->begun_at = summary.started_at;
+    if (progress->view->begin) progress->view->begin(progress, resumed);
+}
+
+void progress_say(struct progress *progress, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (progress && progress->view->say) progress->view->say(progress, text);
+    else fprintf(stderr, "orch: %s\n", text);
+}
+
+bool progress_ended(const struct progress *progress, enum execution_state *ret_state, uint32_t *ret_failed_allowed)
+{
+    if (!progress->ended) return false;
+    *ret_state = progress->state;
+    *ret_failed_allowed = progress->last.failed_allowed;
+    return true;
+}
+
+/*
+ * The closing words.
+ */
+struct tail {
+    struct orch_str lines[PROGRESS_TAIL];
+    uint64_t count;
+    struct arena *arena;
+};
+
+static int keep_line(void *user, orch_time at, char stream, struct orch_str line)
+{
+    struct tail *tail = user;
+    (void)at;
+    (void)stream;
+    if (line.size > 1000) line.size = 1000;
+    struct orch_str copy = arena_str(tail->arena, line);
+    if (copy.data) tail->lines[tail->count++ % PROGRESS_TAIL] = copy;
+    return 0;
+}
+
+static void print_tail(struct progress *progress, const struct progress_failed *failed)
+{
+    const char *dir = store_path(engine_store(progress->engine));
+    if (!dir) return;
+    struct arena arena;
+    struct buf path, clean;
+    struct tail tail = {.arena = &arena};
+    arena_init(&arena, NULL, 64u * 1024 * 1024);
+    buf_init(&path, NULL, 8192);
+    buf_init(&clean, NULL, 8192);
+    logfile_path(str_from(dir), str_from(progress->id), failed->path, progress->last.generation, failed->attempts, &path);
+    if (!path.failed && logfile_each(path.data, 0, NULL, keep_line, &tail, NULL) == 0 && tail.count) {
+        fprintf(stderr, "  last lines (full: orch logs %s %.*s)\n", progress->id, STR_ARG(failed->path));
+        uint64_t from = tail.count > PROGRESS_TAIL ? tail.count - PROGRESS_TAIL : 0;
+        for (uint64_t i = from; i < tail.count; i++) {
+            buf_clear(&clean);
+            cli_clean(tail.lines[i % PROGRESS_TAIL], 200, false, &clean);
+            fprintf(stderr, "    | %.*s\n", STR_ARG(buf_str(&clean)));
+        }
+    }
+    buf_done(&path);
+    buf_done(&clean);
+    arena_done(&arena);
+}
+
+static void print_failed(struct progress *progress)
+{
+    struct buf clean;
+    buf_init(&clean, NULL, 8192);
+    uint32_t shown = progress->failed_count < PROGRESS_FAILED_MAX ? progress->failed_count : PROGRESS_FAILED_MAX;
+    if (progress->mode == PROGRESS_TTY && shown > 5) shown = 5;
+    for (uint32_t i = 0; i < shown && progress->failed; i++) {
+        const struct progress_failed *failed = &progress->failed[i];
+        buf_clear(&clean);
+        cli_clean(failed->error, 300, false, &clean);
+        if (failed->attempts > 1) fprintf(stderr, "\n  %.*s failed after %u tries: %.*s\n", STR_ARG(failed->path), failed->attempts, STR_ARG(buf_str(&clean)));
+        else fprintf(stderr, "\n  %.*s failed: %.*s\n", STR_ARG(failed->path), STR_ARG(buf_str(&clean)));
+        print_tail(progress, failed);
+    }
+    if (shown < progress->failed_count) fprintf(stderr, "\n  ... and %u more\n", progress->failed_count - shown);
+    buf_done(&clean);
+}
+
+static void print_end(struct progress *progress)
+{
+    const struct core_summary *last = &progress->last;
+    bool color = cli_style.color_err;
+    bool ok = progress->state == EXECUTION_SUCCEEDED;
+    struct buf time;
+    buf_init(&time, NULL, 64);
+    duration_format_short(last->ended_at - last->started_at, &time);
+    uint32_t failed = last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT];
+    fprintf(stderr, "%s%s%s %.*s #%s %s in %.*s    %u ok", cli_color(color, cli_execution_color((uint8_t)progress->state)),
+            ok ? (cli_style.utf8 ? "✔" : "+") : progress->state == EXECUTION_CANCELLED ? (cli_style.utf8 ? "⊘" : "-") : (cli_style.utf8 ? "✗" : "x"),
+            cli_color_end(color, cli_execution_color((uint8_t)progress->state)), STR_ARG(progress->workflow), progress->id,
+            execution_state_to_string(progress->state), STR_ARG(buf_str(&time)), last->states[TASK_SUCCEEDED]);
+    buf_done(&time);
+    if (failed) fprintf(stderr, "   %u failed%s", failed, last->failed_allowed == failed ? " (allowed)" : "");
+    if (last->states[TASK_COMPENSATED]) fprintf(stderr, "   %u compensated", last->states[TASK_COMPENSATED]);
+    if (last->states[TASK_CANCELLED]) fprintf(stderr, "   %u cancelled", last->states[TASK_CANCELLED]);
+    if (last->states[TASK_SKIPPED]) fprintf(stderr, "   %u not started", last->states[TASK_SKIPPED]);
+    fputc('\n', stderr);
+    if (ok) return;
+    print_failed(progress);
+    if (!progress->failed_count && progress->error.size) {
+        struct buf clean;
+        buf_init(&clean, NULL, 8192);
+        cli_clean(progress->error, 300, false, &clean);
+        fprintf(stderr, "\n  %.*s\n", STR_ARG(buf_str(&clean)));
+        buf_done(&clean);
+    }
+    if (!store_path(engine_store(progress->engine))) return;
+    fprintf(stderr, "  next:  orch retry %s --failed    run only what failed and what follows\n", progress->id);
+    if (progress->failed_count && progress->failed)
+        fprintf(stderr, "         orch show %s %.*s    its inputs and attempts\n", progress->id, STR_ARG(progress->failed[0].path));
+}
+
+struct progress *progress_close(struct progress *progress)
+{
+    if (!progress) return NULL;
+    if (progress->view->close) progress->view->close(progress);
+    if (progress->ended && (progress->mode == PROGRESS_TTY || progress->mode == PROGRESS_PLAIN)) print_end(progress);
+    buf_done(&progress->text);
+    arena_done(&progress->arena);
+    free(progress);
+    return NULL;
+}

@@ -1,0 +1,284 @@
+/*
+ * progress_plain.c - one line for each change, never rewritten: for pipes, logs and CI.
+ *
+ *     00:08.3  clean[183]      fail    try 1/3 exit=75 next-in=1.6s
+ */
+#include "cli/progress.h"
+
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "sys/clock.h"
+
+#define HEARTBEAT_MS 30000
+
+struct plain {
+    uv_timer_t heartbeat;
+    struct buf line;
+    bool github; /* GitHub Actions: workflow commands */
+    bool open;
+};
+
+static void begin_line(struct progress *progress, struct orch_str who, const char *what)
+{
+    struct plain *plain = progress->own;
+    buf_clear(&plain->line);
+    progress_clock(progress, &plain->line);
+    buf_add_text(&plain->line, "  ");
+    size_t at = plain->line.size;
+    cli_clean(who, 0, false, &plain->line);
+    while (plain->line.size < at + 15) buf_add_char(&plain->line, ' ');
+    buf_printf(&plain->line, " %-8s", what);
+}
+
+static void end_line(struct progress *progress)
+{
+    struct plain *plain = progress->own;
+    while (plain->line.size && plain->line.data[plain->line.size - 1] == ' ') plain->line.size--;
+    fprintf(stderr, "%.*s\n", (int)plain->line.size, plain->line.data);
+}
+
+static void put_time(struct buf *out, const char *before, orch_time time)
+{
+    buf_add_text(out, before);
+    duration_format_short(time < 0 ? 0 : time, out);
+}
+
+static void beat(uv_timer_t *timer)
+{
+    struct progress *progress = timer->data;
+    struct plain *plain = progress->own;
+    struct core_summary summary;
+    if (!progress->execution) return;
+    core_get_summary(engine_execution_core(progress->execution), &summary);
+    begin_line(progress, STR("-"), "beat");
+    buf_printf(&plain->line, "%u/%u ok=%u running=%u failed=%u", summary.tasks_done, summary.tasks_total, summary.states[TASK_SUCCEEDED],
+               summary.states[TASK_RUNNING], summary.states[TASK_FAILED] + summary.states[TASK_TIMED_OUT]);
+    if (summary.states[TASK_WAITING]) buf_printf(&plain->line, " waiting=%u", summary.states[TASK_WAITING]);
+    end_line(progress);
+}
+
+static void run_line(struct progress *progress, const char *what)
+{
+    struct plain *plain = progress->own;
+    begin_line(progress, STR("run"), progress->id);
+    buf_printf(&plain->line, " %-8s", what);
+}
+
+static void plain_begin(struct progress *progress, bool resumed)
+{
+    struct plain *plain = calloc(1, sizeof *plain);
+    if (!plain) return;
+    progress->own = plain;
+    buf_init(&plain->line, NULL, 256 * 1024);
+    const char *github = getenv("GITHUB_ACTIONS");
+    plain->github = github && strcmp(github, "true") == 0;
+    run_line(progress, resumed ? "continue" : "start");
+    cli_clean(progress->workflow, 0, false, &plain->line);
+    struct core_summary summary;
+    core_get_summary(engine_execution_core(progress->execution), &summary);
+    struct arena arena;
+    struct value parameters;
+    arena_init(&arena, NULL, 0);
+    if (json_parse(summary.parameters, NULL, &arena, &parameters, NULL) == 0 && parameters.kind == VALUE_MAP)
+        for (uint32_t i = 0; i < parameters.size && i < 10; i++) {
+            struct buf one;
+            buf_init(&one, NULL, 256 * 1024);
+            json_format(value_members(parameters)[i].value, 0, &one);
+            struct value v = value_members(parameters)[i].value;
+            buf_printf(&plain->line, " %.*s=", STR_ARG(value_str(value_members(parameters)[i].key)));
+            cli_clean(v.kind == VALUE_STRING ? value_str(v) : buf_str(&one), 60, false, &plain->line);
+            buf_done(&one);
+        }
+    arena_done(&arena);
+    const char *store = store_path(engine_store(progress->engine));
+    buf_printf(&plain->line, "  (%s%s)", store ? "local journal " : "in memory", store ? store : "");
+    end_line(progress);
+    uv_timer_init(engine_loop(progress->engine), &plain->heartbeat);
+    plain->heartbeat.data = progress;
+    uv_timer_start(&plain->heartbeat, beat, HEARTBEAT_MS, HEARTBEAT_MS);
+    uv_unref((uv_handle_t *)&plain->heartbeat);
+    plain->open = true;
+}
+
+static void put_failure(struct progress *progress, const struct core_instance *instance, const struct core_transition *transition)
+{
+    struct plain *plain = progress->own;
+    const struct retry_policy *retry = task_retry(instance->task);
+    if (instance->attempt && retry) buf_printf(&plain->line, "try %u/%u ", instance->attempt, retry->attempts_max);
+    progress_reason(transition, &plain->line);
+}
+
+static void task_ended(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
+{
+    struct plain *plain = progress->own;
+    const struct core_instance *instance = core_get_instance(engine_execution_core(execution), transition->instance);
+    struct orch_str path = progress_path(progress, execution, transition->instance);
+    const struct core_detail *detail = instance->detail;
+    switch ((enum task_state)transition->state) {
+    case TASK_SUCCEEDED:
+        begin_line(progress, path, "ok");
+        if (detail && detail->started_at) put_time(&plain->line, "", transition->at - detail->started_at);
+        break;
+    case TASK_FAILED:
+    case TASK_TIMED_OUT:
+        begin_line(progress, path, "failed");
+        put_failure(progress, instance, transition);
+        if (instance->task->continue_on_error) buf_add_text(&plain->line, " (allowed)");
+        break;
+    case TASK_SKIPPED:
+        begin_line(progress, path, "skip");
+        buf_add_text(&plain->line, transition->reason == REASON_WHEN ? "its condition was false" : "not started: something before it failed");
+        break;
+    case TASK_CANCELLED: begin_line(progress, path, "cancel"); break;
+    case TASK_COMPENSATED: begin_line(progress, path, "undone"); break;
+    case TASK_PENDING:
+    case TASK_READY:
+    case TASK_WAITING:
+    case TASK_RUNNING:
+    case TASK_COMPENSATING: return;
+    }
+    end_line(progress);
+    if (plain->github && (transition->state == TASK_FAILED || transition->state == TASK_TIMED_OUT) && !instance->task->continue_on_error) {
+        buf_clear(&plain->line);
+        cli_clean(transition->error, 500, false, &plain->line);
+        fprintf(stderr, "::error file=%.*s,line=%u::%.*s: %.*s\n", STR_ARG(core_workflow(engine_execution_core(execution))->source_file),
+                instance->task->line, STR_ARG(path), STR_ARG(buf_str(&plain->line)));
+    }
+}
+
+static void waiting(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
+{
+    struct plain *plain = progress->own;
+    struct orch_str path = progress_path(progress, execution, transition->instance);
+    if (transition->reason == REASON_DELAY) return;
+    begin_line(progress, path, transition->reason == REASON_BACKOFF ? "retry" : transition->reason == REASON_HELD ? "held" : "wait");
+    if (transition->reason == REASON_BACKOFF || transition->reason == REASON_TIMER) put_time(&plain->line, "next-in=", transition->due - transition->at);
+    else if (transition->reason == REASON_APPROVAL) buf_printf(&plain->line, "approval: orch approve %s %.*s", engine_execution_id(execution), STR_ARG(path));
+    else if (transition->reason == REASON_EVENT) {
+        buf_add_text(&plain->line, "event ");
+        cli_clean(transition->name, 60, false, &plain->line);
+    } else if (transition->reason == REASON_HELD) buf_printf(&plain->line, "interrupted: orch retry %s --from %.*s", engine_execution_id(execution), STR_ARG(path));
+    end_line(progress);
+}
+
+static void plain_transition(struct progress *progress, struct engine_execution *execution, uint64_t seq, const struct core_transition *transition)
+{
+    struct plain *plain = progress->own;
+    (void)seq;
+    if (!plain) return;
+    const struct core *core = engine_execution_core(execution);
+    switch ((enum transition_type)transition->type) {
+    case TRANSITION_ATTEMPT_STARTED:
+        if (transition->attempt < 2) return;
+        begin_line(progress, progress_path(progress, execution, transition->instance), "start");
+        buf_printf(&plain->line, "try %u", transition->attempt);
+        end_line(progress);
+        return;
+    case TRANSITION_ATTEMPT_FAILED: {
+        const struct core_instance *instance = core_get_instance(core, transition->instance);
+        begin_line(progress, progress_path(progress, execution, transition->instance), transition->failure == FAILURE_LOST ? "lost" : "fail");
+        put_failure(progress, instance, transition);
+        end_line(progress);
+        return;
+    }
+    case TRANSITION_ATTEMPT_STOPPING:
+        begin_line(progress, progress_path(progress, execution, transition->instance), "stop");
+        buf_add_text(&plain->line, failure_to_string((enum failure)transition->failure));
+        end_line(progress);
+        return;
+    case TRANSITION_TASK_WAITING: waiting(progress, execution, transition); return;
+    case TRANSITION_TASK_ENDED: task_ended(progress, execution, transition); return;
+    case TRANSITION_TASK_COMPENSATING:
+        begin_line(progress, progress_path(progress, execution, transition->instance), "undo");
+        end_line(progress);
+        return;
+    case TRANSITION_EXECUTION_PAUSED:
+    case TRANSITION_EXECUTION_RESUMED:
+    case TRANSITION_EXECUTION_STOPPING:
+        if (execution != progress->execution) return;
+        run_line(progress, transition->type == TRANSITION_EXECUTION_PAUSED    ? "paused"
+                           : transition->type == TRANSITION_EXECUTION_RESUMED ? "resumed"
+                                                                               : "stopping");
+        cli_clean(transition->error, 100, false, &plain->line);
+        if (transition->by.size) buf_printf(&plain->line, " by %.*s", STR_ARG(transition->by));
+        end_line(progress);
+        return;
+    case TRANSITION_APPROVAL_GIVEN:
+        begin_line(progress, progress_path(progress, execution, transition->instance), transition->state == TASK_SUCCEEDED ? "approved" : "rejected");
+        if (transition->by.size) buf_printf(&plain->line, "by %.*s", STR_ARG(transition->by));
+        end_line(progress);
+        return;
+    case TRANSITION_SIGNAL_RECEIVED:
+        begin_line(progress, transition->name, "event");
+        end_line(progress);
+        return;
+    case TRANSITION_EXECUTION_STARTED:
+    case TRANSITION_FRAME_OPENED:
+    case TRANSITION_TASK_READY:
+    case TRANSITION_TASK_STARTED:
+    case TRANSITION_FRAME_ENDED:
+    case TRANSITION_COMPENSATION_STARTED:
+    case TRANSITION_EXECUTION_ENDED:
+    case TRANSITION_EXECUTION_RETRIED:
+    case TRANSITION_TASK_RESET: return;
+    }
+}
+
+static void plain_log(struct progress *progress, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
+{
+    struct plain *plain = progress->own;
+    (void)attempt;
+    (void)stream;
+    if (!plain) return;
+    begin_line(progress, progress_path(progress, execution, instance), "log");
+    cli_clean(line, 0, cli_style.color_err, &plain->line);
+    end_line(progress);
+}
+
+static void plain_say(struct progress *progress, const char *text)
+{
+    struct plain *plain = progress->own;
+    if (!plain) {
+        fprintf(stderr, "orch: %s\n", text);
+        return;
+    }
+    begin_line(progress, STR("-"), "note");
+    cli_clean(str_from(text), 0, false, &plain->line);
+    end_line(progress);
+}
+
+static void plain_end(struct progress *progress, struct engine_execution *execution)
+{
+    struct plain *plain = progress->own;
+    (void)execution;
+    if (!plain) return;
+    const struct core_summary *last = &progress->last;
+    run_line(progress, execution_state_to_string(progress->state));
+    put_time(&plain->line, "", last->ended_at - last->started_at);
+    buf_printf(&plain->line, " ok=%u failed=%u skipped=%u", last->states[TASK_SUCCEEDED], last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT],
+               last->states[TASK_SKIPPED]);
+    end_line(progress);
+}
+
+static void freed(uv_handle_t *handle)
+{
+    struct plain *plain = (struct plain *)(void *)handle; /* its first member */
+    buf_done(&plain->line);
+    free(plain);
+}
+
+static void plain_close(struct progress *progress)
+{
+    struct plain *plain = progress->own;
+    if (!plain) return;
+    progress->own = NULL;
+    if (plain->open) uv_close((uv_handle_t *)&plain->heartbeat, freed);
+}
+
+const struct progress_view progress_plain_view = {.begin = plain_begin,
+                                                  .transition = plain_transition,
+                                                  .log = plain_log,
+                                                  .say = plain_say,
+                                                  .end = plain_end,
+                                                  .close = plain_close};
