@@ -157,6 +157,7 @@ static void admit(struct engine *engine)
 {
     uint64_t owner;
     uint32_t instance;
+    if (engine->options.record_only) return;
     while (!engine->failed && admission_next(engine->admission, &owner, &instance)) {
         struct engine_execution *execution = engine_find(engine, (int64_t)owner);
         struct orch_error err = ORCH_ERROR_INIT;

@@ -38,6 +38,7 @@ struct engine_options {
     struct engine_observer observer;
     bool control;                 /* answer on the Unix socket in the store's directory */
     const char *secrets_dir;      /* files named like secrets; or NULL */
+    bool record_only;             /* record commands, start nothing: what is ready stays so for whoever runs it next */
 };
 
 int engine_open(const struct engine_options *options, struct engine **ret, struct orch_error *err);
