@@ -5,6 +5,11 @@
 
 #include <stdlib.h>
 
+#include "sys/process.h"
+#include "sys/zone.h"
+
+#define SURVIVORS_TIMEOUT (10 * ORCH_SECOND)
+
 static struct engine_execution **bucket_of(struct engine *engine, int64_t number)
 {
     return &engine->execution_buckets[(uint64_t)number * 0x9E3779B97F4A7C15u >> 52];
@@ -451,6 +456,19 @@ static int take_running(void *user, uint32_t instance)
     return limits_request(taking->execution, instance, true, taking->err);
 }
 
+/*
+ * Two attempts of one task never overlap: what an earlier life of the store left running is ended before anything is taken up. Once is enough, and
+ * only before this life has started something, since that carries the same mark.
+ */
+static int end_survivors(struct engine *engine, struct orch_error *err)
+{
+    if (engine->survivors_ended || engine->serial > 0 || !engine->store_dir.size) return 0;
+    int r = process_kill_marked(engine->mark, SURVIVORS_TIMEOUT, err);
+    if (r < 0) return r;
+    engine->survivors_ended = true;
+    return 0;
+}
+
 int engine_resume(struct engine *engine, int64_t number, struct engine_execution **ret, struct orch_error *err)
 {
     struct engine_execution *execution = engine_find(engine, number);
@@ -458,7 +476,8 @@ int engine_resume(struct engine *engine, int64_t number, struct engine_execution
         *ret = execution;
         return 0;
     }
-    int r = take_up(engine, number, 0, &execution, err);
+    int r = end_survivors(engine, err);
+    if (!r) r = take_up(engine, number, 0, &execution, err);
     if (r) return r;
     struct core_summary summary;
     core_get_summary(execution->core, &summary);

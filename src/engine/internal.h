@@ -165,6 +165,7 @@ struct engine {
     bool stalled;               /* disk full: the commit under way is tried again */
     bool closing;
     bool flushing;
+    bool survivors_ended;       /* what an earlier life left running is gone */
     struct control *control;
 };
 
