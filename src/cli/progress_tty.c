@@ -291,7 +291,7 @@ static void put_note(struct progress *progress, const struct active *active)
     if (state == TASK_WAITING) {
         if (reason == REASON_BACKOFF && instance->detail) {
             const struct retry_policy *retry = task_retry(instance->task);
-            put_text(tty, COLOR_YELLOW, "try %u/%u in ", instance->attempt + 1, retry ? retry->attempts_max : instance->attempt + 1);
+            put_text(tty, COLOR_YELLOW, "try %u/%u in ", instance->attempt + 1u, retry ? retry->attempts_max : instance->attempt + 1u);
             put_duration(tty, COLOR_YELLOW, instance->detail->due - now);
             put_text(tty, COLOR_NONE, "  ");
             put(tty, COLOR_NONE, instance->detail->error);
