@@ -198,6 +198,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
     if (!engine->options.grace_us) engine->options.grace_us = 10 * ORCH_SECOND;
     engine->wall_minus_monotonic = clock_wall() - clock_monotonic();
     arena_init(&engine->arena, NULL, 0);
+    zonefiles_init(&engine->zones, NULL, NULL);
     int r = open_loop(engine, err);
     if (r) goto fail;
     struct store_options store_options = {
@@ -256,6 +257,7 @@ struct engine *engine_close(struct engine *engine)
         (void)uv_loop_close(&engine->loop); /* every handle was closed just now */
     }
     mem_resize(engine->allocator, engine->heap, engine->heap_capacity * sizeof *engine->heap, 0);
+    zonefiles_done(&engine->zones);
     arena_done(&engine->arena);
     free(engine);
     return NULL;

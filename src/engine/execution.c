@@ -30,8 +30,8 @@ static int blob_of(void *user, uint64_t blob, struct arena *arena, struct orch_s
 
 static int zone_of(void *user, struct orch_str name, struct orch_str *ret_tzif)
 {
-    (void)user;
-    return zone_load(name, ret_tzif);
+    struct engine_execution *execution = user;
+    return zonefiles_load(&execution->engine->zones, name, ret_tzif);
 }
 
 static int secret_of(void *user, struct orch_str name, struct arena *arena, struct orch_str *ret, struct orch_error *err)
@@ -549,8 +549,15 @@ struct engine_view {
     struct arena arena;
     struct store_execution row;
     const struct workflow *workflow;
+    struct zonefiles zones;
     struct core *core;
 };
+
+static int view_zone(void *user, struct orch_str name, struct orch_str *ret_tzif)
+{
+    struct engine_view *view = user;
+    return zonefiles_load(&view->zones, name, ret_tzif);
+}
 
 static int view_blob(void *user, uint64_t blob, struct arena *arena, struct orch_str *ret, struct orch_error *err)
 {
@@ -564,6 +571,7 @@ int engine_view_open(struct store *store, int64_t number, struct engine_view **r
     if (!view) return error_memory(err);
     view->store = store;
     view->number = number;
+    zonefiles_init(&view->zones, NULL, NULL);
     arena_init(&view->arena, NULL, 0);
     int r = store_get_execution(store, number, &view->arena, &view->row, err);
     struct orch_str normal;
@@ -578,7 +586,7 @@ int engine_view_open(struct store *store, int64_t number, struct engine_view **r
         }
     }
     if (!r) {
-        struct core_env env = {.blob = view_blob, .zone = zone_of, .user = view};
+        struct core_env env = {.blob = view_blob, .zone = view_zone, .user = view};
         view->core = core_new(view->workflow, 0, &env, NULL);
         uint64_t next;
         r = view->core ? fold_journal(store, number, view->core, NULL, NULL, &next, err) : error_memory(err);
@@ -595,6 +603,7 @@ struct engine_view *engine_view_close(struct engine_view *view)
 {
     if (!view) return NULL;
     view->core = core_free(view->core);
+    zonefiles_done(&view->zones);
     arena_done(&view->arena);
     free(view);
     return NULL;

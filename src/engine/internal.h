@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "sys/clock.h"
 #include "sys/logfile.h"
+#include "sys/zone.h"
 
 
 #define ENGINE_BLOB_SIZE (64u * 1024)    /* larger outputs are kept in a file of their own */
@@ -143,6 +144,7 @@ struct engine {
     struct orch_str store_dir;
     struct orch_str mark;
     struct arena arena;         /* life of the engine */
+    struct zonefiles zones;
     struct action_host host;
     struct { const struct action_provider *provider; void *context; bool open; } providers[ENGINE_PROVIDERS_MAX];
     uint32_t providers_count;
