@@ -123,3 +123,16 @@ int lock_note(int fd, const char *mark, struct orch_error *err)
 {
     return lock_write(fd, mark, err);
 }
+
+bool lock_is_held(const char *path)
+{
+    char name[4096 + 8];
+    int size = snprintf(name, sizeof name, "%s/lock", path);
+    if (size < 0 || (size_t)size >= sizeof name) return false;
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return false;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    (void)close(fd); /* nothing was written */
+    return held;
+}

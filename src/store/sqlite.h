@@ -142,6 +142,8 @@ int directory_open(const char *path, bool make, bool *ret_made, int *ret_fd, str
  * once the store was complete, or "".
  */
 int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], struct orch_error *err);
+/* Whether some process owns the store at a path just now. */
+bool lock_is_held(const char *path);
 /* Notes that the store is complete. */
 int lock_note(int fd, const char *mark, struct orch_error *err);
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "store/internal.h"
+#include "store/sqlite.h"
 
 int store_open(const char *path, const struct store_options *options, struct store **ret, struct orch_error *err)
 {
@@ -20,6 +21,12 @@ struct store *store_close(struct store *store)
 {
     if (store) store->methods->close(store);
     return NULL;
+}
+
+bool store_is_owned(const struct store *store)
+{
+    const char *path = store_path(store);
+    return !path || lock_is_held(path);
 }
 
 struct orch_str store_mark(const struct store *store)

@@ -39,6 +39,9 @@ const char *store_path(const struct store *store); /* NULL for memory */
 /* A random text made with the store, the same ever after: marks processes and sockets as belonging to it. */
 struct orch_str store_mark(const struct store *store);
 
+/* Whether a process owns it just now: for STORE_READ, which may be beside an owner or without one; true for an owner itself. */
+bool store_is_owned(const struct store *store);
+
 /* One execution as lists show it. Texts are borrowed. */
 struct store_execution {
     int64_t number;                /* row number, 1 is the first; its public id is made from it: store_execution_id */
