@@ -54,13 +54,21 @@ int cli_store_read(const char *option, struct arena *arena, struct store **ret, 
     return store_open(path.data, &options, ret, err);
 }
 
+static int keep_number(void *user, const struct store_execution *execution)
+{
+    *(int64_t *)user = execution->number;
+    return 1;
+}
+
 int cli_run_number(struct store *store, const char *id, int64_t *ret, struct orch_error *err)
 {
     struct orch_str text = id ? str_from(id) : STR("last");
     if (text.size == 0 || str_is(text, "last")) {
-        int r = store_find_latest(store, STR_NONE, false, ret, err);
-        if (r == ORCH_ERR_NOT_FOUND) {
-            error_set(err, r, "nothing has run in this store yet");
+        struct store_filter filter = {.count_max = 1};
+        int r = store_each_execution(store, &filter, keep_number, ret, err);
+        if (r > 0) return 0;
+        if (r == 0) {
+            r = error_set(err, ORCH_ERR_NOT_FOUND, "nothing has run in this store yet");
             error_hint(err, "orch run FILE  runs a workflow");
         }
         return r;
