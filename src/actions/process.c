@@ -6,15 +6,11 @@
  */
 #include "actions/action.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actions/command.h"
 #include "actions/environment.h"
+#include "actions/failure.h"
 #include "actions/output.h"
 #include "actions/runner.h"
 #include "actions/scratch.h"
@@ -26,6 +22,8 @@ struct context {
     struct runner *runner;
     struct environment_base environment;
     struct scratch_pool scratch;
+    struct arena arena;
+    struct orch_str mark;
 };
 
 struct process {
@@ -83,86 +81,6 @@ static void on_output(struct runner_program *program, int stream, const char *da
 /*
  * How it ended.
  */
-/* strerror() begins with a capital; our messages do not. */
-static struct orch_str error_text_of(int error, struct arena *arena)
-{
-    struct orch_str text = arena_str(arena, str_from(strerror(error)));
-    char *first = (char *)(uintptr_t)text.data;
-
-    if (first && first[0] >= 'A' && first[0] <= 'Z' && !(first[1] >= 'A' && first[1] <= 'Z'))
-        first[0] = (char)(first[0] - 'A' + 'a');
-    return text;
-}
-
-static struct orch_str signal_name(int signal, struct arena *arena)
-{
-    const char *name = sigabbrev_np(signal);
-
-    return name ? arena_printf(arena, "SIG%s", name) : arena_printf(arena, "signal %d", signal);
-}
-
-static void describe_start_failure(struct process *process, const struct spawn_news *news, struct action_result *result)
-{
-    struct arena *arena = process->attempt->arena;
-    struct orch_str text = error_text_of(news->error, arena), path;
-    struct stat status;
-
-    result->failure = FAILURE_START;
-    switch (news->stage) {
-    case SPAWN_STAGE_DIRECTORY:
-        result->error = arena_printf(arena, "cannot enter the working directory %.*s: %.*s",
-                                     STR_ARG(process->working_dir), STR_ARG(text));
-        return;
-    case SPAWN_STAGE_PREPARE:
-        result->error = arena_printf(arena, "cannot start %.*s: %.*s", STR_ARG(process->name), STR_ARG(text));
-        return;
-    case SPAWN_STAGE_EXEC: break;
-    }
-    result->error = arena_printf(arena, "cannot start %.*s: %.*s", STR_ARG(process->name), STR_ARG(text));
-    if (news->error == E2BIG) {
-        result->error = arena_printf(arena, "cannot start %.*s: its arguments and environment are too large",
-                                     STR_ARG(process->name));
-    } else if (news->error == ENOENT && memchr(process->name.data, '/', process->name.size) &&
-               path_join(process->working_dir, process->name, arena, &path, NULL) == 0 &&
-               stat(path.data, &status) == 0) {
-        /* The file is there: what is missing is what its first line asks for. */
-        result->error = arena_printf(arena, "cannot start %.*s: the interpreter in its #! line does not exist",
-                                     STR_ARG(process->name));
-    }
-}
-
-static void describe_failure(struct process *process, const struct runner_end *end, struct action_result *result)
-{
-    struct arena *arena = process->attempt->arena;
-    const struct spawn_news *news = &end->news;
-
-    if (end->lost) {
-        result->failure = FAILURE_LOST;
-        result->error = STR("the process spawner was gone, and the program with it");
-    } else if (!end->started) {
-        describe_start_failure(process, news, result);
-    } else if (news->stopped) {
-        struct orch_str name = news->signal ? signal_name(news->signal, arena) : STR_NONE;
-
-        result->failure = FAILURE_CANCELLED;
-        if (news->signal == SIGKILL)
-            result->error = STR("stopped: SIGTERM was not enough, ended by SIGKILL");
-        else if (news->signal)
-            result->error = arena_printf(arena, "stopped: ended by %.*s", STR_ARG(name));
-        else
-            result->error = arena_printf(arena, "stopped: exit code %d", news->exit_code);
-    } else if (news->signal) {
-        struct orch_str name = signal_name(news->signal, arena);
-
-        result->failure = FAILURE_SIGNAL;
-        result->error =
-            arena_printf(arena, "killed by %.*s%s", STR_ARG(name), news->core_dumped ? " (core dumped)" : "");
-    } else if (news->exit_code != 0) {
-        result->failure = FAILURE_EXIT;
-        result->error = arena_printf(arena, "exit code %d", news->exit_code);
-    }
-}
-
 static void find_output(struct process *process, struct action_result *result)
 {
     struct action_attempt *attempt = process->attempt;
@@ -201,12 +119,6 @@ static void on_ended(struct runner_program *program, const struct runner_end *en
     process->over = true;
     output_lines_finish(&process->lines[0], add_stdout, process);
     output_lines_finish(&process->lines[1], add_stderr, process);
-    if (end->started && !end->lost) {
-        result.exit_code = end->news.exit_code;
-        result.signal = end->news.signal;
-        result.cpu_us = end->news.cpu_us;
-        result.memory_peak = end->news.memory_peak;
-    }
     if (end->news.left_behind > 0) {
         struct orch_str text = arena_printf(
             attempt->arena, "%u process%s still ran after the task's own had exited, and %s ended",
@@ -214,7 +126,7 @@ static void on_ended(struct runner_program *program, const struct runner_end *en
 
         attempt->host->log(attempt, LOG_SYSTEM, text);
     }
-    describe_failure(process, end, &result);
+    failure_describe(end, process->name, process->working_dir, attempt->arena, &result);
     if (result.failure == FAILURE_NONE) find_output(process, &result);
     /* done frees the attempt and all that is in its arena, this among it; but the output may be in our buffers: those
      * go after it. */
@@ -348,15 +260,19 @@ static int process_open(struct uv_loop_s *loop, struct orch_str store_mark, void
     if (!context) return error_memory(err);
     *context = (struct context){0};
     scratch_init(&context->scratch);
+    arena_init(&context->arena, NULL, 0);
+    context->mark = arena_str(&context->arena, store_mark);
+    if (!context->mark.data) result = error_memory(err);
     /* What an earlier life of this store left running must be gone before its attempts are made again. */
-    if (store_mark.size > 0) result = process_kill_marked(store_mark, 2 * ORCH_SECOND, err);
+    if (result == 0 && store_mark.size > 0) result = process_kill_marked(store_mark, 2 * ORCH_SECOND, err);
     if (result >= 0) result = environment_base_init(&context->environment, environ, err);
     if (result == 0) {
-        result = runner_open(loop, store_mark, &context->runner, err);
+        result = runner_open(loop, context->mark, true, &context->runner, err);
         if (result != 0) environment_base_done(&context->environment);
     }
     if (result != 0) {
         scratch_done(&context->scratch);
+        arena_done(&context->arena);
         (void)mem_resize(NULL, context, sizeof(*context), 0);
         return result;
     }
@@ -371,6 +287,7 @@ static void process_close(void *context_pointer)
     context->runner = runner_close(context->runner);
     scratch_done(&context->scratch);
     environment_base_done(&context->environment);
+    arena_done(&context->arena);
     (void)mem_resize(NULL, context, sizeof(*context), 0);
 }
 

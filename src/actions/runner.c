@@ -33,6 +33,7 @@ struct runner {
     uint32_t running;
     uint64_t id_last;
     struct orch_str mark;
+    bool owns_mark;
     struct runner_program *buckets[BUCKETS];
     char read_buf[READ_SIZE];
 };
@@ -187,7 +188,8 @@ static int open_spawner(struct runner *runner, struct orch_error *err)
     return 0;
 }
 
-int runner_open(struct uv_loop_s *loop, struct orch_str mark, struct runner **ret, struct orch_error *err)
+int runner_open(struct uv_loop_s *loop, struct orch_str mark, bool owns_mark, struct runner **ret,
+                struct orch_error *err)
 {
     struct runner *runner = mem_resize(NULL, NULL, 0, sizeof(*runner));
     int result;
@@ -196,6 +198,7 @@ int runner_open(struct uv_loop_s *loop, struct orch_str mark, struct runner **re
     memset(runner, 0, offsetof(struct runner, read_buf));
     runner->loop = loop;
     runner->mark = mark;
+    runner->owns_mark = owns_mark;
     runner->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (runner->epoll_fd < 0) {
         result = error_errno(err, errno, "cannot watch the output of programs");
@@ -299,7 +302,7 @@ int runner_start(struct runner *runner, const struct runner_request *request, st
     if (!runner->spawner) {
         /* It was killed. What its programs had started is ended before anything new starts. */
         if (runner->news_open) return error_set(err, ORCH_ERR_IO, "the process spawner is gone and not replaced yet");
-        if (runner->mark.size > 0) result = process_kill_marked(runner->mark, ORCH_SECOND, err);
+        if (runner->owns_mark && runner->mark.size > 0) result = process_kill_marked(runner->mark, ORCH_SECOND, err);
         if (result >= 0) result = open_spawner(runner, err);
         if (result < 0) return result;
     }

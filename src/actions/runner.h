@@ -37,8 +37,14 @@ struct runner_request {
     struct orch_str stdin_text; /* data NULL: /dev/null */
 };
 
-/* The spawner is forked here, while the program is small. mark: see process.h; empty: none. */
-int runner_open(struct uv_loop_s *loop, struct orch_str mark, struct runner **ret, struct orch_error *err);
+/*
+ * The spawner is forked here, while the program is small.
+ *
+ * @param mark       see process.h; empty: none
+ * @param owns_mark  when the spawner is killed and has to be replaced, everything that carries the mark is ended first; so of several runners with one
+ *                   mark only the main one may own it
+ */
+int runner_open(struct uv_loop_s *loop, struct orch_str mark, bool owns_mark, struct runner **ret, struct orch_error *err);
 /* Kills what runs, with `ended` (lost) for each. The loop must turn once more after it. NULL is fine. */
 struct runner *runner_close(struct runner *runner);
 /* 0: `ended` will be called, later. */
