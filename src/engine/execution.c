@@ -305,7 +305,8 @@ int execution_start(struct engine *engine, const struct engine_start *start, str
         execution->nest = parent->nest + 1;
     }
     r = keep(arena, version->base_dir, &execution->base_dir);
-    if (!r) r = keep(arena, start->file.size ? start->file : version->file, &execution->file);
+    /* A child has no file: it is not what `run FILE --continue` looks for. */
+    if (!r && !parent) r = keep(arena, start->file.size ? start->file : version->file, &execution->file);
     if (!r) r = keep(arena, start->by, &execution->by);
     if (!r) r = value_copy(start->parameters, arena, &execution->parameters_value);
     if (!r) r = keep_json(arena, start->parameters, &execution->parameters);

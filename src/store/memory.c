@@ -490,7 +490,7 @@ static int memory_find_latest(struct store *base, struct orch_str file, bool ali
     struct memory_store *store = (struct memory_store *)base;
     for (int64_t number = store->number_max; number >= 1; number--) {
         const struct memory_execution *row = store->rows[number];
-        if (!row || row->row.parent || (alive && !is_alive(row)) || !str_equal(row->row.file, file)) continue;
+        if (!row || (alive && !is_alive(row)) || !str_equal(row->row.file, file)) continue;
         *ret_number = number;
         return 0;
     }

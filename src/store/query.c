@@ -41,9 +41,9 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_COUNTS] =
         "SELECT state, count FROM finished UNION ALL"
         " SELECT state, count(*) FROM executions INDEXED BY executions_alive WHERE state < 4 GROUP BY state",
-    [QUERY_LATEST] = "SELECT number FROM executions INDEXED BY executions_file WHERE file = ?1 AND file <> '' AND parent = 0"
+    [QUERY_LATEST] = "SELECT number FROM executions INDEXED BY executions_file WHERE file = ?1 AND file <> ''"
                      " ORDER BY number DESC LIMIT 1",
-    [QUERY_LATEST_ALIVE] = "SELECT number FROM executions INDEXED BY executions_alive WHERE state < 4 AND file = ?1 AND parent = 0"
+    [QUERY_LATEST_ALIVE] = "SELECT number FROM executions INDEXED BY executions_alive WHERE state < 4 AND file = ?1"
                            " ORDER BY number DESC LIMIT 1",
 };
 

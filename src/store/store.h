@@ -139,7 +139,7 @@ int store_each_execution(struct store *store, const struct store_filter *filter,
                          void *user, struct orch_error *err);
 /* How many executions are in each state. */
 int store_count_states(struct store *store, uint64_t ret_counts[16], struct orch_error *err);
-/* The newest execution of a file (none that was started by another) that is alive, or the newest at all when alive is false: for `run --continue` and bare verbs. ORCH_ERR_NOT_FOUND. */
+/* The newest execution of a file that is alive, or the newest at all when alive is false: for `run --continue` and bare verbs. ORCH_ERR_NOT_FOUND. */
 int store_find_latest(struct store *store, struct orch_str file, bool alive, int64_t *ret_number, struct orch_error *err);
 
 /* The digest of a normal form: SHA-256, 64 hex characters and a NUL. */
