@@ -1,42 +1,26 @@
 /* graph.c - `orch graph`: a workflow's graph, drawn or for other programs, with what can be said about it. */
-#include "cli/cli.h"
-
-#include <unistd.h>
+#include "cli/definition.h"
 
 #include "base/error.h"
 #include "lang/diag_codes.h"
 #include "layout/export.h"
 #include "layout/text.h"
-#include "sys/file.h"
 
-#define FILE_SIZE_MAX ((size_t)1 << 30)
-#define NAMED_MAX     12 /* tasks that a line of the summary names */
-#define WIDTH_USUAL   100
+#define NAMED_MAX   12 /* tasks that a line of the summary names */
+#define WIDTH_USUAL 100
 
 struct graph_command {
     const char *format;
     bool cycle;
-    const char *file;
-    struct arena arena, scratch;
-    struct orch_str text;
-    struct diags diags;
-    const struct workflow *workflow; /* NULL when it has errors */
+    struct definition definition;
+    const struct workflow *workflow; /* the definition's; NULL when it has errors */
+    struct arena scratch;
     struct buf out;
 };
 
-static int read_definition(struct graph_command *command, struct orch_error *err)
+static int findings(struct graph_command *command)
 {
-    bool is_stdin = strcmp(command->file, "-") == 0;
-    int rc = is_stdin
-                 ? file_read_fd(STDIN_FILENO, "standard input", FILE_SIZE_MAX, &command->arena, &command->text, err)
-                 : file_read(command->file, FILE_SIZE_MAX, &command->arena, &command->text, err);
-    if (rc < 0) return rc;
-    diags_init(&command->diags, &command->arena);
-    rc = workflow_read(command->text, str_from(command->file), &command->arena, &command->diags, &command->workflow);
-    diags_sort(&command->diags);
-    if (rc == ORCH_ERR_NO_MEMORY || command->diags.failed) return error_memory(err);
-    if (rc < 0) command->workflow = NULL;
-    return 0;
+    return cli_findings(&command->definition.diags, command->definition.text, command->definition.file);
 }
 
 /* ---- the summary ---- */
@@ -65,8 +49,8 @@ static int add_order(struct graph_command *command)
 static void add_unused(struct graph_command *command)
 {
     bool any = false;
-    for (uint32_t i = 0; i < command->diags.count; i++) {
-        const struct diag *diag = &command->diags.items[i];
+    for (uint32_t i = 0; i < command->definition.diags.count; i++) {
+        const struct diag *diag = &command->definition.diags.items[i];
         if (diag->severity != DIAG_WARNING || diag->code != DIAG_UNUSED_PARAMETER) continue;
         buf_printf(&command->out, "%s%.*s (line %u)\n", any ? "         " : "unused   ", STR_ARG(diag->message),
                    diag->at.line);
@@ -103,8 +87,8 @@ static int draw(struct graph_command *command, struct orch_error *err)
 static uint32_t draw_cycles(struct graph_command *command)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < command->diags.count; i++) {
-        const struct diag *diag = &command->diags.items[i];
+    for (uint32_t i = 0; i < command->definition.diags.count; i++) {
+        const struct diag *diag = &command->definition.diags.items[i];
         if (diag->code != DIAG_CYCLE || diag->path_count == 0) continue;
         if (count++ > 0) buf_add_char(&command->out, '\n');
         layout_cycle(diag->path, diag->path_count, !cli_style.utf8, &command->out);
@@ -115,7 +99,7 @@ static uint32_t draw_cycles(struct graph_command *command)
 static int show_cycles(struct graph_command *command)
 {
     if (draw_cycles(command) > 0) return EXIT_INVALID;
-    if (!command->workflow) return cli_findings(&command->diags, command->text, command->file);
+    if (!command->workflow) return findings(command);
     buf_add_text(&command->out, "no cycle: every task can run\n");
     return EXIT_OK;
 }
@@ -124,7 +108,7 @@ static int show_cycles(struct graph_command *command)
 
 static int show_graph(struct graph_command *command, struct orch_error *err)
 {
-    if (!command->workflow) return cli_findings(&command->diags, command->text, command->file);
+    if (!command->workflow) return findings(command);
     if (strcmp(command->format, "dot") == 0) {
         layout_dot(command->workflow, &command->out);
     } else if (strcmp(command->format, "mermaid") == 0) {
@@ -153,20 +137,22 @@ static int format_check(const char *format, struct orch_error *err)
     return err->code;
 }
 
-static int run(struct graph_command *command)
+static int run(struct graph_command *command, const char *file)
 {
     struct orch_error err = ORCH_ERROR_INIT;
-    if (format_check(command->format, &err) < 0 || read_definition(command, &err) < 0) return cli_error(&err);
-    int exit_code = command->cycle ? show_cycles(command) : show_graph(command, &err);
-    if (command->out.failed) {
-        (void)error_memory(&err);
-        return cli_error(&err);
+    if (format_check(command->format, &err) < 0) return cli_error(&err);
+    int rc = definition_read(&command->definition, file, &err);
+    int exit_code;
+    if (rc < 0) {
+        exit_code = cli_error(&err);
+    } else {
+        diags_sort(&command->definition.diags);
+        command->workflow = command->definition.workflow;
+        exit_code = command->cycle ? show_cycles(command) : show_graph(command, &err);
+        int printed = definition_print(&command->out);
+        if (printed != EXIT_OK) exit_code = printed;
     }
-    size_t written = command->out.size > 0 ? fwrite(command->out.data, 1, command->out.size, stdout) : 0;
-    if (written < command->out.size || fflush(stdout) != 0) {
-        (void)error_set(&err, ORCH_ERR_IO, "cannot write the output");
-        return cli_error(&err);
-    }
+    definition_done(&command->definition);
     return exit_code;
 }
 
@@ -201,13 +187,10 @@ int cli_graph(int argc, char **argv)
     int exit_code = cli_parse(&usage, argc, argv, &positionals);
     if (exit_code >= 0) return exit_code;
 
-    command.file = argv[1];
-    arena_init(&command.arena, NULL, 0);
     arena_init(&command.scratch, NULL, 0);
     buf_init(&command.out, NULL, 0);
-    exit_code = run(&command);
+    exit_code = run(&command, argv[1]);
     buf_done(&command.out);
     arena_done(&command.scratch);
-    arena_done(&command.arena);
     return exit_code;
 }

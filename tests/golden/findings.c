@@ -7,6 +7,26 @@
 #include "lang/model.h"
 #include "sys/file.h"
 
+static void add_count(uint32_t count, const char *what)
+{
+    printf(", %u %s%s", count, what, count == 1 ? "" : "s");
+}
+
+static bool say_ok(const struct workflow *workflow, uint32_t warnings)
+{
+    struct arena scratch;
+    arena_init(&scratch, NULL, 0);
+    struct analysis analysis;
+    int rc = workflow_analyze(workflow, &scratch, &analysis, NULL);
+    arena_done(&scratch);
+    if (rc < 0) return false;
+    printf("ok: %.*s", STR_ARG(workflow->name));
+    add_count(analysis.task_count, "task");
+    if (workflow->parameters_count > 0) add_count(workflow->parameters_count, "parameter");
+    if (warnings > 0) add_count(warnings, "warning");
+    return putchar('\n') != EOF;
+}
+
 static int show(const char *file, struct arena *arena)
 {
     struct orch_str text;
@@ -24,6 +44,7 @@ static int show(const char *file, struct arena *arena)
     struct buf out;
     buf_init(&out, NULL, 0);
     diags_render(&diags, text, str_from(file), NULL, &out);
+    if (rc == 0 && !say_ok(workflow, diags.warning_count)) return 13;
     bool written = out.size == 0 || fwrite(out.data, 1, out.size, stderr) == out.size;
     buf_done(&out);
     return written && !out.failed ? orch_error_exit_code(rc) : 13;
