@@ -92,8 +92,7 @@ static void test_none(void **state)
                                       "x-1234",
                                       "r-r-1234",
                                       "r-12-34",
-                                      "r-\xc3\xa9"
-                                      "12",
+                                      "r-12\xc3\xa9",
                                       "12345678901234",
                                       "r-12345678901234",
                                       "r-ZZZZZZZZZZZZZ",
