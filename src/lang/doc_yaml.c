@@ -106,7 +106,7 @@ static const char *syntax_help(struct orch_str problem, char at)
         {"did not find expected ',' or '",
          "a list or map in brackets wants commas between its parts and a bracket at its end"},
         {"found unknown escape character", "write \\\\ for a backslash, or use single quotes"},
-        {"found unexpected end of stream", "a quote is not closed"},
+        {"found unexpected ':'", "put a space behind the ':', or quote the text"},
         {"block sequence entries are not allowed", "a list begins on a line of its own"},
         {"block mapping", "a map begins on a line of its own"},
         {"did not find expected alphabetic or numeric character", "quote a text that begins with * or &"},
@@ -116,6 +116,27 @@ static const char *syntax_help(struct orch_str problem, char at)
     for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
         if (str_find(problem, str_from(helps[i].problem), 0) != SIZE_MAX) return helps[i].help;
     return NULL;
+}
+
+static bool is_at_end(struct yaml *y, yaml_mark_t mark)
+{
+    struct orch_str rest = rest_of_line(y, mark.line, mark.column);
+    if (str_trim(rest).size > 0) return false;
+    return !line_at(y, mark.line + 1).data;
+}
+
+/* A quote or bracket that is still open at the end: where it began says more than the end does. */
+static bool not_closed(struct yaml *y, const yaml_parser_t *parser)
+{
+    struct orch_str context = str_from(parser->context);
+    bool quote = str_find(context, STR("quoted scalar"), 0) != SIZE_MAX;
+    bool bracket = str_find(context, STR("flow"), 0) != SIZE_MAX;
+    if (!quote && !bracket) return false;
+    struct diags *diags = y->build->diags;
+    struct diag *d = diag_add(diags, DIAG_ERROR, DIAG_YAML_SYNTAX, span_of(parser->context_mark, parser->context_mark),
+                              "not valid YAML: this %s is never closed", quote ? "quote" : "bracket");
+    diag_help(diags, d, quote ? "end the text with the same quote" : "end the list with ] or the map with }");
+    return true;
 }
 
 /* Says what libyaml found wrong; it stops there. */
@@ -167,6 +188,7 @@ static int syntax_error(struct yaml *y)
         return ORCH_ERR_INVALID;
     }
     struct orch_str problem = str_from(parser->problem ? parser->problem : "cannot be read");
+    if (parser->context && is_at_end(y, mark) && not_closed(y, parser)) return ORCH_ERR_INVALID;
     struct diag *d =
         diag_add(diags, DIAG_ERROR, DIAG_YAML_SYNTAX, span_of(mark, mark), "not valid YAML: %.*s", STR_ARG(problem));
     if (parser->context && parser->context_mark.line != mark.line)
@@ -227,6 +249,16 @@ static bool is_number(struct orch_str text)
         i = end;
     }
     return i == text.size;
+}
+
+/* Hexadecimal and octal numbers beyond 64 bits: decimal ones are kept as they stand, these have no such text in JSON.
+ */
+static bool is_too_large(struct orch_str text)
+{
+    if (text.size < 3 || text.data[0] != '0' || (text.data[1] != 'x' && text.data[1] != 'o')) return false;
+    size_t first = 2;
+    while (first < text.size && text.data[first] == '0') first++;
+    return text.size - first > (text.data[1] == 'x' ? 16 : 21);
 }
 
 static bool is_not_finite(struct orch_str text)
@@ -330,7 +362,7 @@ static int read_scalar(struct yaml *y, struct doc_node *node)
     node->kind = style == YAML_PLAIN_SCALAR_STYLE ? plain_kind(node->text) : DOC_STRING;
     if (event->data.scalar.tag) {
         apply_tag(y, (const char *)event->data.scalar.tag, node);
-    } else if (node->kind == DOC_STRING && !node->quoted && is_not_finite(node->text)) {
+    } else if (!node->quoted && (node->kind == DOC_NUMBER ? is_too_large(node->text) : is_not_finite(node->text))) {
         struct diag *d = diag_add(y->build->diags, DIAG_ERROR, DIAG_BAD_NUMBER, at, "%.*s is no number that JSON has",
                                   STR_ARG(text));
         diag_help(y->build->diags, d, "quote it when a text is meant");
