@@ -175,10 +175,10 @@ int cli_graph(int argc, char **argv)
     const struct cli_usage usage = {
         .verb = "graph",
         .arguments = "FILE",
-        .summary = "Draws the graph of a workflow and says how long and how wide it is.",
-        .examples = "orch graph etl.yaml\n"
-                    "orch graph etl.yaml --format dot | dot -Tsvg > etl.svg\n"
-                    "orch graph etl.yaml --cycle",
+        .summary = "Draws the graph of a workflow and says how long and how wide it is",
+        .examples = "  orch graph etl.yaml\n"
+                    "  orch graph etl.yaml --format dot | dot -Tsvg > etl.svg\n"
+                    "  orch graph etl.yaml --cycle",
         .options = options,
         .positionals_min = 1,
         .positionals_max = 1,

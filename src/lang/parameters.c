@@ -328,6 +328,15 @@ static void find(struct findings *findings, uint16_t code, struct orch_str name,
     if (hint[0]) error_hint(findings->err, "%s", hint);
 }
 
+static void find_missing(struct findings *findings, struct orch_str name)
+{
+    struct buf hint;
+    buf_init(&hint, NULL, 400);
+    buf_printf(&hint, "give it a value:  -p %.*s=VALUE", STR_ARG(name));
+    find(findings, DIAG_PARAMETER_MISSING, name, "required, and not given", hint.failed ? "" : hint.data);
+    buf_done(&hint);
+}
+
 static int find_unknown(const struct workflow *workflow, struct value given, struct arena *arena,
                         struct findings *findings)
 {
@@ -374,8 +383,7 @@ int workflow_parameters(const struct workflow *workflow, struct value given, boo
         const struct value *found = value_get(given, parameter->name);
         members[i] = (struct value_member){value_string(parameter->name), parameter->default_value};
         if (!found || (found->kind == VALUE_NULL && parameter->type != PARAMETER_ANY)) {
-            if (parameter->required)
-                find(&findings, DIAG_PARAMETER_MISSING, parameter->name, "required, and not given", "");
+            if (parameter->required) find_missing(&findings, parameter->name);
             continue;
         }
         struct value value = *found;

@@ -23,11 +23,6 @@ CODES = os.path.join(HERE, "..", "..", "src", "lang", "diag_codes.h")
 ELSEWHERE = {
     205: "needs 2,000,001 tasks: tests/unit/lang/test_limits.c",
     206: "needs 20,000,001 dependencies, a file of 80 MB: not tested",
-    402: "about the values that an execution is given: tests/unit/lang/test_parameters.c",
-    406: "likewise",
-    407: "likewise",
-    408: "likewise",
-    409: "likewise",
     514: "a limit: tests/unit/lang/test_limits.c",
     908: "needs a graph of 10,000 tasks and 700,000 dependencies: tests/unit/lang/test_limits.c",
 }

@@ -33,8 +33,8 @@ static const struct {
      true,
      "{'count':7,'day':'2026-03-01','stage':'test','ratio':0.5,'dry':true,'files':[1,2],'labels':{'a':1},'note':'abc','"
      "free':'x'}"},
-    {"{}", false, "E0402 parameter day: required, and not given"},
-    {"null", false, "E0402 parameter day: required, and not given"},
+    {"{}", false, "E0402 parameter day: required, and not given (give it a value:  -p day=VALUE)"},
+    {"null", false, "E0402 parameter day: required, and not given (give it a value:  -p day=VALUE)"},
     {"{'day':'2026-03-01','dya':1}", false,
      "E0401 parameter dya: the workflow has no such parameter (did you mean 'day'?)"},
     {"{'day':'2026-03-01','count':'7'}", false, "E0406 parameter count: expected integer, got '7'"},
@@ -47,7 +47,8 @@ static const struct {
     {"{'day':'today'}", false, "E0408 parameter day: 'today' does not match ^\\d{4}-\\d\\d-\\d\\d$"},
     {"{'day':'2026-03-01','stage':'live'}", false, "E0409 parameter stage: 'live' is none of 'test', 'prod'"},
     {"{'stage':'live','count':0}", false,
-     "E0407 parameter count: at least 1, got 0; E0402 parameter day: required, and not given; "
+     "E0407 parameter count: at least 1, got 0; E0402 parameter day: required, and not given (give it a value:  -p "
+     "day=VALUE); "
      "E0409 parameter stage: 'live' is none of 'test', 'prod'"},
 };
 

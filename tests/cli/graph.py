@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""What `orch graph` draws and how it ends.
+
+usage: graph.py ORCH
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ORCH = os.path.abspath(sys.argv[1])
+FAILED = []
+ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+
+DEFINITION = """\
+name: nightly
+parameters: {day: {type: string}, unused: {type: string}}
+tasks:
+  fetch: {shell: 'echo "$ORCH_PARAM_DAY"'}
+  total: {depends_on: [fetch], transform: size(fetch.output)}
+  alert: {depends_on: [total], when: total.output > 3, notification: many}
+  report: {depends_on: [fetch], shell: ./report}
+finally: {clean: {shell: ./clean}}
+"""
+
+TEXT = """\
+nightly: 5 tasks, 3 dependencies
+
+●   fetch   shell
+├─● total   transform
+│ ○ alert   notification, when total.output > 3
+○   report  shell
+finally
+  ○ clean  shell
+
+levels   3, at most 2 tasks side by side
+order    fetch, total, alert, report
+longest  fetch -> total -> alert (3)
+unused   parameter "unused" is not used (line 2)
+"""
+
+CYCLE = """\
+tasks:
+  build: {depends_on: [pack], shell: make}
+  test:
+    depends_on: [build]
+    shell: make test
+  pack: {depends_on: [test], shell: make pack}
+"""
+
+
+def run(*args, stdin=""):
+    done = subprocess.run([ORCH, "graph", *args], input=stdin.encode(), capture_output=True, timeout=60, env=ENVIRONMENT)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def check(what, got, wanted):
+    if got != wanted:
+        FAILED.append(what)
+        print(f"{what}\n  wanted {wanted!r}\n  got    {got!r}")
+
+
+def check_in(what, text, part):
+    if part not in text:
+        FAILED.append(what)
+        print(f"{what}\n  wanted {part!r} in\n{text}")
+
+
+def text(path):
+    check("text", run(path), (0, TEXT, ""))
+    check("standard input", run("-", stdin=DEFINITION), (0, TEXT, ""))
+    code, out, _ = run(path, "--ascii")
+    check("ascii ends well", code, 0)
+    check_in("ascii", out, "+-* total   transform\n| o alert")
+    check("ascii is ASCII", out.isascii(), True)
+
+
+def formats(path):
+    code, out, _ = run(path, "--format", "json")
+    tasks = {task["path"]: task for task in json.loads(out)["tasks"]}
+    check("json", code, 0)
+    check("json paths", sorted(tasks), ["alert", "fetch", "finally/clean", "report", "total"])
+    check("json edges", tasks["alert"]["depends_on"], ["total"])
+    code, out, _ = run(path, "-f", "dot")
+    check("dot", code, 0)
+    check("dot shape", (out.startswith('digraph "nightly" {\n'), out.endswith("}\n"), out.count(" -> ")), (True, True, 3))
+    code, out, _ = run(path, "-fmermaid")
+    check("mermaid", code, 0)
+    check("mermaid shape", (out.startswith("flowchart TD\n"), out.count(" --> ")), (True, 3))
+    code, out, err = run(path, "--format", "svg")
+    check("svg", (code, out), (2, ""))
+    check_in("svg says how", err, "dot -Tsvg")
+    code, out, err = run(path, "--format", "png")
+    check("an unknown format", (code, out), (2, ""))
+    check_in("an unknown format lists the known", err, "text, dot, mermaid and json")
+
+
+def cycles(folder, path):
+    wrong = os.path.join(folder, "cycle.yaml")
+    with open(wrong, "w", encoding="utf-8") as file:
+        file.write(CYCLE)
+    check("a cycle", run(wrong, "--cycle"),
+          (3, "╭─▶ build  line 2, waits for pack\n│   test   line 3, waits for build (line 4)\n╰── pack   line 6, waits for test\n", ""))
+    code, out, err = run(wrong)
+    check("a cycle cannot be drawn as a graph", (code, out), (3, ""))
+    check_in("a cycle is told", err, "error[E0201]: tasks wait for each other: build -> test -> pack -> build")
+    check("no cycle", run(path, "--cycle"), (0, "no cycle: every task can run\n", ""))
+
+
+def trouble():
+    code, out, err = run("no-such-file.yaml")
+    check("no file", (code, out), (4, ""))
+    check_in("no file is named", err, "no-such-file.yaml")
+    check("no argument", run()[0], 2)
+    code, out, _ = run("--help")
+    check("help", code, 0)
+    check_in("help begins with examples", out[:30], "orch graph etl.yaml")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "nightly.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(DEFINITION)
+        text(path)
+        formats(path)
+        cycles(folder, path)
+    trouble()
+    print("failed: %s" % ", ".join(FAILED) if FAILED else "all as wanted")
+    return 1 if FAILED else 0
+
+
+sys.exit(main())
