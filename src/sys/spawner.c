@@ -92,7 +92,10 @@ struct spawner_state {
     uint32_t strays; /* children in the last look that belong to nobody we know */
     int *group_fds;  /* GROUPS_MAX */
     uint32_t groups_made, groups_max;
-    uint32_t *groups_free; /* a stack */
+    uint32_t group_number_last;
+    uint32_t *group_numbers; /* GROUPS_MAX: the name of the group in a slot */
+    bool *group_killed;      /* GROUPS_MAX */
+    uint32_t *groups_free;   /* a stack */
     uint32_t groups_free_count;
     char groups_name[64];
     char *data; /* SPAWNER_DATA_MAX for what comes in a memfd */
@@ -229,31 +232,70 @@ static void groups_off(struct spawner_state *s)
     s->groups_fd = -1;
 }
 
-static uint32_t group_take(struct spawner_state *s)
+/* Makes the group of a slot. */
+static bool group_make(struct spawner_state *s, uint32_t slot)
 {
     char name[16];
     int fd;
 
-    if (s->groups_fd < 0) return NONE;
-    if (s->groups_free_count > 0) return s->groups_free[--s->groups_free_count];
-    if (s->groups_made == s->groups_max) return NONE;
-    (void)snprintf(name, sizeof(name), "%u", s->groups_made);
+    (void)snprintf(name, sizeof(name), "%u", ++s->group_number_last);
     fd = cgroup_make(s->groups_fd, name);
-    if (fd < 0) return NONE;
-    if (s->groups_made == 0 && !cgroup_can_kill(fd)) { /* before Linux 5.14, or not ours to write */
-        close(fd);
+    if (fd < 0) return false;
+    s->group_fds[slot] = fd;
+    s->group_numbers[slot] = s->group_number_last;
+    s->group_killed[slot] = false;
+    return true;
+}
+
+static uint32_t group_take(struct spawner_state *s)
+{
+    uint32_t slot;
+
+    if (s->groups_fd < 0) return NONE;
+    if (s->groups_free_count > 0) {
+        slot = s->groups_free[s->groups_free_count - 1];
+        if (s->group_fds[slot] < 0 && !group_make(s, slot)) return NONE;
+        s->groups_free_count--;
+        return slot;
+    }
+    if (s->groups_made == s->groups_max || !group_make(s, s->groups_made)) return NONE;
+    slot = s->groups_made++;
+    /* Before Linux 5.14, not ours to write, no clone3, or one that kills (see below): from now on without. */
+    if (slot == 0 &&
+        (!cgroup_can_kill(s->group_fds[0]) || !spawner_exec_probe(s->group_fds[0], s->stack, STACK_SIZE))) {
         groups_off(s);
         return NONE;
     }
-    s->group_fds[s->groups_made] = fd;
-    return s->groups_made++;
+    return slot;
 }
 
+/*
+ * A group that was killed once is not used again. Since Linux 6.14 a process that is born into a group compares a
+ * counter of kills of its parent's group with that of its own and, when they differ, takes itself for one that slipped
+ * through a kill. (For the same reason the probe: our own group may have such a past.)
+ */
 static void group_give_back(struct spawner_state *s, struct program *p)
 {
-    if (p->group == NONE) return;
-    s->groups_free[s->groups_free_count++] = p->group;
+    uint32_t slot = p->group;
+
+    if (slot == NONE) return;
     p->group = NONE;
+    if (s->group_killed[slot]) {
+        char name[16];
+
+        close(s->group_fds[slot]);
+        s->group_fds[slot] = -1;
+        (void)snprintf(name, sizeof(name), "%u", s->group_numbers[slot]);
+        (void)unlinkat(s->groups_fd, name,
+                       AT_REMOVEDIR); /* where it must wait for a zombie it goes with us at the end */
+    }
+    s->groups_free[s->groups_free_count++] = slot;
+}
+
+static int group_kill(struct spawner_state *s, struct program *p)
+{
+    s->group_killed[p->group] = true;
+    return cgroup_kill(s->group_fds[p->group]);
 }
 
 /*
@@ -632,8 +674,7 @@ static void program_kill(struct spawner_state *s, uint32_t index, orch_time now)
     p->phase = PHASE_KILLING;
     s->look = true;
     /* The first blow at a control group is enough unless something left it, which shows when the blow is repeated. */
-    if (p->group == NONE || cgroup_kill(s->group_fds[p->group]) != 0 || p->again_us > KILL_AGAIN_US)
-        p->sweep_kill = true;
+    if (p->group == NONE || group_kill(s, p) != 0 || p->again_us > KILL_AGAIN_US) p->sweep_kill = true;
 }
 
 static void program_stop(struct spawner_state *s, uint64_t id, orch_time grace_us, orch_time now)
@@ -900,6 +941,8 @@ static void open_state(struct spawner_state *s, const struct spawner_setup *setu
     s->by_id = map_room(HASH_SIZE * sizeof(uint32_t));
     s->by_pid = map_room(HASH_SIZE * sizeof(uint32_t));
     s->group_fds = map_room(GROUPS_MAX * sizeof(int));
+    s->group_numbers = map_room(GROUPS_MAX * sizeof(uint32_t));
+    s->group_killed = map_room(GROUPS_MAX * sizeof(bool));
     s->groups_free = map_room(GROUPS_MAX * sizeof(uint32_t));
     s->data = map_room(SPAWNER_DATA_MAX);
     s->inline_data = map_room(SPAWNER_INLINE_MAX);

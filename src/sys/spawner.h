@@ -70,5 +70,7 @@ struct spawner_exec {
 };
 /* Returns the pid, or -1 with error and stage set. */
 pid_t spawner_exec(struct spawner_exec *exec);
+/* Whether a process can be born into a control group, and lives. */
+bool spawner_exec_probe(int cgroup_fd, char *stack, size_t stack_size);
 
 #endif

@@ -156,6 +156,37 @@ NO_SANITIZE static long clone3_call(struct clone_args *args, int (*fn)(void *), 
 #define HAVE_CLONE3 0
 #endif
 
+#if HAVE_CLONE3
+NO_SANITIZE static int child_probe(void *argument)
+{
+    (void)syscall(SYS_exit_group, 0);
+    return argument != NULL; /* not reached */
+}
+#endif
+
+bool spawner_exec_probe(int cgroup_fd, char *stack, size_t stack_size)
+{
+#if HAVE_CLONE3
+    struct clone_args args = {.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
+                              .exit_signal = SIGCHLD,
+                              .stack = (uint64_t)(uintptr_t)stack,
+                              .stack_size = stack_size,
+                              .cgroup = (uint64_t)cgroup_fd};
+    long pid = clone3_call(&args, child_probe, NULL);
+    int status = -1;
+
+    if (pid < 0) return false;
+    while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+#else
+    (void)cgroup_fd;
+    (void)stack;
+    (void)stack_size;
+    return false;
+#endif
+}
+
 pid_t spawner_exec(struct spawner_exec *exec)
 {
     pid_t pid;

@@ -274,7 +274,7 @@ static void test_stop(void **state)
         {"trap 'exit 9' TERM; echo; sleep 1000 & wait", false, 9, 0},
         {"trap '' TERM; echo; while :; do sleep 1; done", true, -1, SIGKILL},
         {"echo; kill -STOP $$; exit 0", false, -1, SIGTERM},
-        {"(trap '' TERM; while :; do sleep 1; done) & echo; sleep 1000", true, -1, SIGTERM},
+        {"(trap '' TERM; echo; while :; do sleep 1; done) & sleep 1000", true, -1, SIGTERM},
     };
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
         struct spawner *spawner = open_spawner(use_cgroup, "test/stop");
@@ -328,6 +328,27 @@ static void test_hasten(void **state)
     assert_int_equal(news.signal, SIGKILL);
     assert_true(clock_monotonic() - begin < 10 * ORCH_SECOND);
     assert_null(spawner_close(spawner));
+    (void)state;
+}
+
+/* After one had to be killed the next ones live: a control group that was killed is not used again (see
+ * group_give_back). */
+static void test_after_kill(void **state)
+{
+    for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
+        struct spawner *spawner = open_spawner(use_cgroup, "test/after");
+
+        for (uint64_t i = 0; i < 5; i++) {
+            start_shell(spawner, 2 * i, "sleep 1000", -1);
+            (void)next_of(spawner, SPAWN_STARTED);
+            assert_int_equal(spawner_stop(spawner, 2 * i, 0), 0);
+            (void)next_of(spawner, SPAWN_ENDED);
+            start_shell(spawner, 2 * i + 1, "exit 3", -1);
+            (void)next_of(spawner, SPAWN_STARTED);
+            assert_int_equal(next_of(spawner, SPAWN_ENDED).exit_code, 3);
+        }
+        assert_null(spawner_close(spawner));
+    }
     (void)state;
 }
 
@@ -421,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_hasten),
+        cmocka_unit_test(test_after_kill),
         cmocka_unit_test(test_left_behind),
         cmocka_unit_test(test_close_ends_all),
         cmocka_unit_test(test_spawner_killed),
