@@ -156,6 +156,26 @@ static int fail_call(struct parser *parser, const struct token *name, const char
     return 0;
 }
 
+/* What other languages call a function of ours; NULL when we know no such word. */
+static const char *other_name(struct orch_str name)
+{
+    static const struct {
+        const char *theirs, *ours;
+    } names[] = {
+        {"len", "size"},         {"length", "size"},        {"count", "size"},
+        {"upper", "upperAscii"}, {"toUpper", "upperAscii"}, {"toUpperCase", "upperAscii"},
+        {"lower", "lowerAscii"}, {"toLower", "lowerAscii"}, {"toLowerCase", "lowerAscii"},
+        {"strip", "trim"},       {"includes", "contains"},  {"str", "string"},
+        {"toString", "string"},  {"float", "double"},       {"parseInt", "int"},
+        {"any", "exists"},       {"some", "exists"},        {"every", "all"},
+        {"test", "matches"},     {"match", "matches"},
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_is(name, names[i].theirs)) return names[i].ours;
+    }
+    return NULL;
+}
+
 static int unknown_function(struct parser *parser, const struct node *receiver, const struct token *name,
                             struct orch_str full_name, uint32_t count, struct node **ret)
 {
@@ -187,7 +207,8 @@ static int unknown_function(struct parser *parser, const struct node *receiver, 
             snprintf(hint, sizeof(hint), "it takes %u to %u", least, most);
     } else {
         snprintf(message, sizeof(message), "unknown function '%.*s'", shown, full_name.data);
-        struct orch_str nearest = expr_function_nearest(full_name);
+        struct orch_str nearest = str_from(other_name(name->text));
+        if (nearest.size == 0) nearest = expr_function_nearest(full_name);
         if (nearest.size > 0) snprintf(hint, sizeof(hint), "did you mean %.*s?", (int)nearest.size, nearest.data);
     }
     return fail_call(parser, name, message, hint, ret);
