@@ -13,9 +13,13 @@ build=build-fuzz
 ninja -C $build $(printf 'tests/fuzz/fuzz-%s ' "$@") >$build/build.log 2>&1 || { tail -30 $build/build.log; exit 1; }
 status=0
 for target in "$@"; do
+    case $target in
+    document | workflow) more="tests/golden examples" ;;
+    *) more= ;;
+    esac
     mkdir -p "$build/corpus/$target" "$build/found"
     if "$build/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$build/found/$target-" "$build/corpus/$target" "tests/fuzz/corpus/$target" >"$build/found/$target.log" 2>&1; then
+        -artifact_prefix="$build/found/$target-" "$build/corpus/$target" "tests/fuzz/corpus/$target" $more >"$build/found/$target.log" 2>&1; then
         echo "$target: nothing found, $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/found/$target.log") inputs in $seconds s"
     else
         status=1

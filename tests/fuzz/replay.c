@@ -29,27 +29,38 @@ static int replay(const char *path)
     return 0;
 }
 
+/* Every file below a folder. */
+static int replay_folder(const char *path, int *count)
+{
+    DIR *folder = opendir(path);
+
+    if (!folder) {
+        perror(path);
+        return -1;
+    }
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char name[4096];
+        int r;
+
+        if (entry->d_name[0] == '.') continue;
+        snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+        r = entry->d_type == DT_DIR ? replay_folder(name, count) : replay(name);
+        if (r != 0) {
+            closedir(folder);
+            return -1;
+        }
+        ++*count;
+    }
+    closedir(folder);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int count = 0;
 
-    for (int i = 1; i < argc; i++) {
-        DIR *folder = opendir(argv[i]);
-
-        if (!folder) {
-            perror(argv[i]);
-            return 1;
-        }
-        for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-            char path[4096];
-
-            if (entry->d_name[0] == '.') continue;
-            snprintf(path, sizeof(path), "%s/%s", argv[i], entry->d_name);
-            if (replay(path) != 0) return 1;
-            count++;
-        }
-        closedir(folder);
-    }
+    for (int i = 1; i < argc; i++)
+        if (replay_folder(argv[i], &count) != 0) return 1;
     LLVMFuzzerTestOneInput((const unsigned char *)"", 0);
     printf("%d inputs\n", count);
     return count > 0 ? 0 : 1; /* no corpus is a mistake in the test's arguments */
