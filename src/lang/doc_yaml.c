@@ -65,6 +65,7 @@ static struct orch_str rest_of_line(struct yaml *y, size_t line, size_t column)
 {
     struct orch_str text = line_at(y, line);
     size_t at = 0;
+    if (text.size == 0) return STR(""); /* libyaml counts a lone CR as a line: there may be fewer here */
     while (column-- && at < text.size) utf8_next(text, &at);
     return str_of(text.data + at, text.size - at);
 }

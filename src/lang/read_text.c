@@ -29,9 +29,11 @@ double read_number(const struct doc_node *node)
 int64_t read_integer(const struct doc_node *node)
 {
     int64_t number = 0;
-    if (!str_to_int64(node->text, &number))
-        number = (int64_t)read_number(node); /* 1e3 and 0x10 are whole numbers too */
-    return number;
+    double real;
+    if (str_to_int64(node->text, &number)) return number;
+    real = read_number(node); /* 1e3 and 0x10 are whole numbers too */
+    if (!(real > -0x1p63)) return INT64_MIN;
+    return real < 0x1p63 ? (int64_t)real : INT64_MAX;
 }
 
 bool read_bool(const struct doc_node *node)
