@@ -90,11 +90,11 @@ static void put_tasks(const struct doc_node *tasks, uint32_t indent, bool nested
 /* One task, {tasks: ...}, or tasks by their ids: the key says which. */
 static void put_handler(const struct doc_node *node, uint32_t indent, size_t column, struct buf *out)
 {
-    if (put_small_task(node, column, out)) return;
     if (!seeds_is_task(node)) {
         put_tasks(node, indent, true, out);
         return;
     }
+    if (put_small_task(node, column, out)) return;
     buf_add_char(out, '\n');
     put_task(node, indent + 2, false, out);
 }

@@ -45,6 +45,11 @@ static bool is_old_bool(struct orch_str text)
     return false;
 }
 
+static bool is_word_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 static bool may_be_plain(struct orch_str text, bool flow, bool key)
 {
     if (text.size == 0 || doc_plain_kind(text) != DOC_STRING) return false;
@@ -53,12 +58,15 @@ static bool may_be_plain(struct orch_str text, bool flow, bool key)
     char second = text.size > 1 ? text.data[1] : ' ';
     if (first == ' ' || last == ' ' || last == ':') return false;
     if (memchr(",[]{}#&*!|>'\"%@`=", first, 18) || str_is(text, "<<")) return false;
-    if ((first == '-' || first == '?' || first == ':') && (second == ' ' || (flow && memchr(",[]{}", second, 5))))
-        return false;
+    if (first == '?' || first == ':')
+        return false; /* libyaml takes them for indicators in brackets, whatever follows */
+    if (first == '-' && (second == ' ' || (flow && memchr(",[]{}", second, 5)))) return false;
     if (str_starts_with(text, STR("---")) || str_starts_with(text, STR("..."))) return false;
-    if (flow)
-        for (size_t i = 0; i < text.size; i++)
-            if (memchr(",[]{}", text.data[i], 5)) return false;
+    for (size_t i = 0; flow && i < text.size; i++) {
+        char next = i + 1 < text.size ? text.data[i + 1] : ' ';
+        if (memchr(",[]{}?", text.data[i], 6)) return false;
+        if (text.data[i] == ':' && !is_word_character(next) && next != '/') return false; /* libyaml is strict here */
+    }
     return str_find(text, STR(": "), 0) == SIZE_MAX && str_find(text, STR(" #"), 0) == SIZE_MAX &&
            str_find(text, STR(":"), 0) != 0;
 }
