@@ -105,7 +105,7 @@ int cli_fmt(int argc, char **argv)
     const struct cli_usage usage = {
         .verb = "fmt",
         .arguments = "FILE...",
-        .summary = "Prints a definition in normal form: our spelling and order of keys. - is the standard input.",
+        .summary = "Prints a definition in normal form: our spelling and order of keys; - is the standard input",
         .examples = "orch fmt etl.yaml\n"
                     "orch fmt --json etl.yaml\n"
                     "orch fmt --check *.yaml\n"

@@ -30,7 +30,7 @@ int cli_schema(int argc, char **argv)
     const struct cli_usage usage = {
         .verb = "schema",
         .arguments = "",
-        .summary = "Prints a JSON Schema (2020-12) of definitions in normal form.",
+        .summary = "Prints a JSON Schema (2020-12) of definitions in normal form",
         .examples = "orch schema > orch.schema.json\n"
                     "# first line of a definition, for editors:  # yaml-language-server: $schema=orch.schema.json",
         .options = options,

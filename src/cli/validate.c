@@ -100,7 +100,7 @@ int cli_validate(int argc, char **argv)
         .verb = "validate",
         .arguments = "FILE...",
         .summary =
-            "Checks definitions: all errors and warnings, each with its place and the mend. - is the standard input.",
+            "Checks definitions: all errors and warnings, each with its place and the mend; - is the standard input",
         .examples = "orch validate etl.yaml\n"
                     "orch validate *.yaml -o json\n"
                     "generate | orch validate -",
