@@ -20,7 +20,7 @@ struct span {
 /*
  * Every code there is, once: number, severity, title. E01xx names and shape, E02xx graph, E03xx expressions and
  * templates, E04xx parameters and values, E05xx files and YAML/JSON, W09xx warnings. Numbers are never reused. The list
- * is made from src/lang/diag_codes.h, which the owner of the reader keeps; docs/errors.md has a paragraph for each (a test compares).
+ * is src/lang/diag_codes.h; docs/errors.md has a part for each, and a test compares the two.
  */
 /* One task on a cycle: for drawing it (`orch graph --cycle`). */
 struct diag_step {

@@ -250,11 +250,69 @@ static void test_many_far_questions(void **state)
     buf_done(&out);
 }
 
+/* An allocator whose n-th call fails, and all after it. */
+struct short_memory {
+    uint32_t left;
+    bool failed;
+};
+
+static void *short_resize(void *user, void *block, size_t size_old, size_t size_new)
+{
+    struct short_memory *memory = user;
+    (void)size_old;
+    if (size_new == 0) {
+        free(block);
+        return NULL;
+    }
+    if (memory->left == 0) {
+        memory->failed = true;
+        return NULL;
+    }
+    memory->left--;
+    return realloc(block, size_new);
+}
+
+static void test_memory_short(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "parameters: {day: {}}\nsecrets: [T]\ntasks:\n  a: {noop: {}}\n"
+        "  g: {depends_on: a, for_each: '[1]', tasks: {x: {transform: 'item + a.output'}, y: {depends_on: x, noop: "
+        "{}}}}\n"
+        "  r: {depends_on: g, repeat: {until: r.output, max: 2}, shell: ./r, env: {T: '{{ secrets.T }}', D: '{{ day "
+        "}}'}}\n",
+        "tasks:\n  a: {depends_on: c, noop: {}}\n  b: {depends_on: [a, x], when: nope > 1, noop: {}}\n"
+        "  c: {depends_on: b, transform: params.z}\n",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uint32_t failures = 0;
+        for (uint32_t n = 0;; n++) {
+            struct short_memory memory = {.left = n};
+            const struct orch_allocator allocator = {.resize = short_resize, .user = &memory};
+            struct arena arena;
+            arena_init(&arena, &allocator, 0);
+            arena.block_size = 256; /* small blocks: every few allocations can fail */
+            struct diags diags;
+            diags_init(&diags, &arena);
+            const struct workflow *workflow = NULL;
+            int rc = workflow_read(str_from(texts[i]), STR_NONE, &arena, &diags, &workflow);
+            assert_true((rc == 0) == (workflow != NULL));
+            arena_done(&arena);
+            if (!memory.failed) break;
+            failures++;
+            assert_int_equal(rc, ORCH_ERR_NO_MEMORY);
+            assert_true(n < 100000);
+        }
+        assert_true(failures > 10);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_many_far_questions),
+        cmocka_unit_test(test_memory_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
