@@ -17,11 +17,6 @@ struct span {
     uint32_t length; /* characters to underline, on this line */
 };
 
-/*
- * Every code there is, once: number, severity, title. E01xx names and shape, E02xx graph, E03xx expressions and
- * templates, E04xx parameters and values, E05xx files and YAML/JSON, W09xx warnings. Numbers are never reused. The list
- * is src/lang/diag_codes.h; docs/errors.md has a part for each, and a test compares the two.
- */
 /* One task on a cycle: for drawing it (`orch graph --cycle`). */
 struct diag_step {
     struct orch_str id;
@@ -29,6 +24,11 @@ struct diag_step {
     uint32_t line_waits;  /* of the entry that names the task it waits for, 0 when there is none */
 };
 
+/*
+ * Every code there is, once: number, severity, title. E01xx names and shape, E02xx graph, E03xx expressions and
+ * templates, E04xx parameters and values, E05xx files and YAML/JSON, W09xx warnings. Numbers are never reused. The list
+ * is src/lang/diag_codes.h; docs/errors.md has a part for each, and a test compares the two.
+ */
 struct diag {
     enum diag_severity severity;
     uint16_t code;             /* 201 is E0201, or W0201 for a warning */
