@@ -53,6 +53,7 @@ int checkpoint_idle(struct committer *committer, struct orch_error *err)
             code = sqlite_error(err, committer->db, rc, committer->path, "cannot empty the log");
         if (rc == SQLITE_OK) {
             committer->wal_pages = committer->wal_pages_tried = 0;
+            (void)sqlite3_db_release_memory(committer->db); /* an idle process is a small one; always 0 */
             return 0;
         }
     }

@@ -8,20 +8,20 @@
 
 static int on_row(void *user, const struct store_execution *e)
 {
-    *(int64_t *)user = *(int64_t *)user * 31 + e->number + e->state;
+    *(uint64_t *)user = *(uint64_t *)user * 31 + (uint64_t)e->number + e->state;
     return 0;
 }
 
 static int on_record(void *user, uint64_t first_seq, uint32_t count, struct orch_str record)
 {
-    *(int64_t *)user += (int64_t)(first_seq * 1000 + count + record.size);
+    *(uint64_t *)user += first_seq * 1000 + count + record.size;
     return 0;
 }
 
 /* What can be seen, as one number: a failed append must not change it. */
-static int64_t look(struct store *store, bool *ret_ok)
+static uint64_t look(struct store *store, bool *ret_ok)
 {
-    int64_t sum = 0;
+    uint64_t sum = 0;
     uint64_t counts[16];
     struct store_filter filter = {.parent = -1};
     *ret_ok = store_each_alive(store, on_row, &sum, NULL) == 0 &&
@@ -29,7 +29,7 @@ static int64_t look(struct store *store, bool *ret_ok)
               store_count_states(store, counts, NULL) == 0;
     for (int64_t number = 1; number <= 200 && *ret_ok; number++)
         *ret_ok = store_each_record(store, number, 0, on_record, &sum, NULL) == 0;
-    for (int i = 0; i < 16 && *ret_ok; i++) sum = sum * 17 + (int64_t)counts[i];
+    for (int i = 0; i < 16 && *ret_ok; i++) sum = sum * 17 + counts[i];
     return sum;
 }
 
@@ -73,13 +73,13 @@ static bool append_three(struct fixture *f, bool is_memory, int *done)
          .blobs_count = 1},
     };
     bool ok_before = true, ok_after = true;
-    int64_t before = is_memory ? look(store, &ok_before) : 0;
+    uint64_t before = is_memory ? look(store, &ok_before) : 0;
     uint32_t pending = store_pending(store);
     int code = store_append(store, entries, 3, on_done, done, NULL);
     if (code == 0) return true;
     assert_int_equal(code, ORCH_ERR_NO_MEMORY);
     assert_int_equal(store_pending(store), pending);
-    int64_t after = is_memory ? look(store, &ok_after) : 0;
+    uint64_t after = is_memory ? look(store, &ok_after) : 0;
     assert_int_equal(before, after);
     assert_true(ok_before && ok_after);
     return false;
@@ -108,7 +108,7 @@ static bool run(const struct orch_allocator *allocator, struct fixture *f, bool 
         if (ok && i % 2) wait_all(f);
     }
     if (ok) {
-        int64_t sum = 0;
+        uint64_t sum = 0;
         struct store_filter filter = {.parent = -1, .since = 1};
         code = store_each_execution(f->store, &filter, on_row, &sum, NULL);
         assert_true(code == 0 || code == ORCH_ERR_NO_MEMORY);

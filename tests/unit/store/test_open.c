@@ -167,6 +167,7 @@ static void test_reader(void **state)
     struct store_options options = {.mode = STORE_READ};
     struct store *reader = NULL;
     assert_int_equal(store_open(f.path, &options, &reader, NULL), 0);
+    assert_true(store_is_owned(f.store) && store_is_owned(reader));
     assert_int_equal(count_alive(reader), 0);
     int64_t number = make_execution(&f, "w", 1);
     assert_int_equal(count_alive(reader), 1);
@@ -181,6 +182,7 @@ static void test_reader(void **state)
 
     /* It outlives the owner, and needs none. */
     f.store = store_close(f.store);
+    assert_false(store_is_owned(reader));
     assert_int_equal(count_alive(reader), 1);
     reader = store_close(reader);
     assert_int_equal(store_open(f.path, &options, &reader, NULL), 0);
@@ -189,6 +191,32 @@ static void test_reader(void **state)
     (void)make_execution(&f, "w", 1);
     assert_int_equal(count_alive(reader), 2);
     reader = store_close(reader);
+    fixture_done(&f);
+}
+
+/* Somebody writes to the database with a shell: appends wait for that. */
+static void test_shell_in_the_way(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[128];
+    fixture_init(&f);
+    fixture_open(&f);
+    int64_t number = make_execution(&f, "w", 1);
+    database(&f, path);
+    sqlite3 *shell = NULL;
+    assert_int_equal(sqlite3_open(path, &shell), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(shell, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    int status = 1;
+    struct store_entry entry = {.number = number, .first_seq = 2, .count = 1, .record = STR("r")};
+    assert_int_equal(store_append(f.store, &entry, 1, keep_status, &status, NULL), 0);
+    struct pollfd p = {.fd = f.wake_fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 100), 0); /* no news while the lock is held */
+    assert_int_equal(store_poll(f.store), 0);
+    assert_int_equal(sqlite3_exec(shell, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    fixture_drain(&f);
+    assert_int_equal(status, 0);
+    assert_int_equal(sqlite3_close(shell), SQLITE_OK);
     fixture_done(&f);
 }
 
@@ -427,13 +455,21 @@ static void test_somebody_elses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_made),         cmocka_unit_test(test_mark_and_numbers_stay),
-        cmocka_unit_test(test_misuse),       cmocka_unit_test(test_second_owner),
-        cmocka_unit_test(test_reader),       cmocka_unit_test(test_reader_after_crash),
-        cmocka_unit_test(test_close_waits),  cmocka_unit_test(test_newer),
-        cmocka_unit_test(test_strange),      cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_damaged_page), cmocka_unit_test(test_half_made),
-        cmocka_unit_test(test_places),       cmocka_unit_test(test_somebody_elses),
+        cmocka_unit_test(test_made),
+        cmocka_unit_test(test_mark_and_numbers_stay),
+        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_second_owner),
+        cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_reader_after_crash),
+        cmocka_unit_test(test_shell_in_the_way),
+        cmocka_unit_test(test_close_waits),
+        cmocka_unit_test(test_newer),
+        cmocka_unit_test(test_strange),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_damaged_page),
+        cmocka_unit_test(test_half_made),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_somebody_elses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,12 +282,69 @@ static void test_log(void **state)
     fixture_done(&f);
 }
 
+/* A thread with a store of its own reads while the owner appends: what it sees only grows, and is whole. */
+struct watcher {
+    const char *path;
+    int64_t number;
+    atomic_bool stop;
+    atomic_bool failed;
+};
+
+static int next_in_order(void *user, uint64_t first_seq, uint32_t count, struct orch_str record)
+{
+    uint64_t *next = user;
+    if (first_seq != *next || record.size != 500) return 1;
+    *next += count;
+    return 0;
+}
+
+static void *watch(void *user)
+{
+    struct watcher *watcher = user;
+    struct store_options options = {.mode = STORE_READ};
+    struct store *store = NULL;
+    uint64_t seen = 1;
+    bool ok = store_open(watcher->path, &options, &store, NULL) == 0;
+    while (ok && !atomic_load(&watcher->stop)) {
+        uint64_t next = 1;
+        ok = store_each_record(store, watcher->number, 0, next_in_order, &next, NULL) == 0 && next >= seen;
+        seen = next;
+    }
+    (void)store_close(store);
+    if (!ok) atomic_store(&watcher->failed, true);
+    return NULL;
+}
+
+static void test_reading_thread(void **state)
+{
+    (void)state;
+    static char bytes[500];
+    struct fixture f;
+    fixture_init(&f);
+    fixture_open(&f);
+    struct watcher watcher = {.path = f.path, .number = store_next_number(f.store)};
+    struct store_execution row = row_of(watcher.number, "w", 1);
+    struct store_entry entry = {
+        .number = row.number, .first_seq = 1, .count = 1, .record = str_of(bytes, 500), .create = &row};
+    assert_int_equal(append_wait(&f, &entry), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, watch, &watcher), 0);
+    for (uint64_t seq = 2; seq < 500; seq++) {
+        entry = (struct store_entry){.number = row.number, .first_seq = seq, .count = 1, .record = str_of(bytes, 500)};
+        assert_int_equal(append_wait(&f, &entry), 0);
+    }
+    atomic_store(&watcher.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(atomic_load(&watcher.failed));
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plans),  cmocka_unit_test(test_alive_among_many),
         cmocka_unit_test(test_nested), cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log),    cmocka_unit_test(test_reading_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
