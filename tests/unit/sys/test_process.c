@@ -21,6 +21,17 @@
 #include "sys/clock.h"
 #include "sys/scan.h"
 
+/* A mark of this process alone: the same test may run in another folder at this moment. Valid until the next call but one. */
+static const char *own_mark(const char *name)
+{
+    static char marks[2][64];
+    static int at;
+    char *mark = marks[at++ % 2];
+
+    (void)snprintf(mark, sizeof(marks[0]), "%s/%ld", name, (long)getpid());
+    return mark;
+}
+
 static struct spawner *open_spawner(bool use_cgroup, const char *mark)
 {
     struct spawner_options options = {.mark = str_from(mark), .use_cgroup = use_cgroup};
@@ -108,7 +119,7 @@ static void test_exit_codes(void **state)
         {"kill -SEGV $$", -1, SIGSEGV},
     };
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
-        struct spawner *spawner = open_spawner(use_cgroup, "test/exit");
+        struct spawner *spawner = open_spawner(use_cgroup, own_mark("test/exit"));
 
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
             struct spawn_news news;
@@ -145,7 +156,7 @@ static void test_start_errors(void **state)
         {{"true"}, "/nonexistent", ENOENT, SPAWN_STAGE_DIRECTORY},
         {{"true"}, "/etc/passwd", ENOTDIR, SPAWN_STAGE_DIRECTORY},
     };
-    struct spawner *spawner = open_spawner(true, "test/start");
+    struct spawner *spawner = open_spawner(true, own_mark("test/start"));
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct spawn_news news;
@@ -179,13 +190,14 @@ static void output_of(struct spawner *spawner, const char *const *argv, const ch
 
 static void test_surroundings(void **state)
 {
-    struct spawner *spawner = open_spawner(true, "test/surroundings");
-    char text[4096];
+    struct spawner *spawner = open_spawner(true, own_mark("test/surroundings"));
+    char text[4096], expected[256];
     const char *env[] = {"env", NULL}, *pwd[] = {"pwd", NULL}, *fds[] = {"ls", "/proc/self/fd", NULL};
     const char *signals[] = {"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status", NULL};
 
     output_of(spawner, env, NULL, text, sizeof(text));
-    assert_string_equal(text, "PATH=/usr/local/bin:/usr/bin:/bin\nORCH_STORE=test/surroundings\n");
+    (void)snprintf(expected, sizeof(expected), "PATH=/usr/local/bin:/usr/bin:/bin\nORCH_STORE=%s\n", own_mark("test/surroundings"));
+    assert_string_equal(text, expected);
     output_of(spawner, pwd, "/usr/bin", text, sizeof(text));
     assert_string_equal(text, "/usr/bin\n");
     output_of(spawner, fds, NULL, text, sizeof(text));
@@ -199,7 +211,7 @@ static void test_surroundings(void **state)
 
 static void test_script_without_interpreter(void **state)
 {
-    struct spawner *spawner = open_spawner(false, "test/enoexec");
+    struct spawner *spawner = open_spawner(false, own_mark("test/enoexec"));
     char name[] = "/tmp/orch-test-XXXXXX", text[256];
     int fd = mkstemp(name);
     const char *argv[] = {name, "a b", NULL};
@@ -217,7 +229,7 @@ static void test_script_without_interpreter(void **state)
 
 static void test_large_arguments(void **state)
 {
-    struct spawner *spawner = open_spawner(true, "test/large");
+    struct spawner *spawner = open_spawner(true, own_mark("test/large"));
     static char big[100000], text[200000];
     const char *argv[] = {"printf", "%s", big, NULL};
     struct orch_str many[40], env[1] = {path_env()};
@@ -241,7 +253,7 @@ static void test_large_arguments(void **state)
 
 static void test_many(void **state)
 {
-    struct spawner *spawner = open_spawner(true, "test/many");
+    struct spawner *spawner = open_spawner(true, own_mark("test/many"));
     int started = 0, ended = 0;
 
     /* More than the socket holds: they are queued. */
@@ -277,7 +289,7 @@ static void test_stop(void **state)
         {"(trap '' TERM; echo; while :; do sleep 1; done) & sleep 1000", true, -1, SIGTERM},
     };
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
-        struct spawner *spawner = open_spawner(use_cgroup, "test/stop");
+        struct spawner *spawner = open_spawner(use_cgroup, own_mark("test/stop"));
 
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
             int fds[2];
@@ -300,7 +312,7 @@ static void test_stop(void **state)
             if (table[i].needs_kill) assert_true(took >= grace);
             assert_true(took < grace + ORCH_SECOND);
             close(fds[0]);
-            check_nothing_marked("test/stop");
+            check_nothing_marked(own_mark("test/stop"));
         }
         assert_null(spawner_close(spawner));
     }
@@ -309,7 +321,7 @@ static void test_stop(void **state)
 
 static void test_hasten(void **state)
 {
-    struct spawner *spawner = open_spawner(true, "test/hasten");
+    struct spawner *spawner = open_spawner(true, own_mark("test/hasten"));
     orch_time begin = clock_monotonic();
     int fds[2];
     char byte;
@@ -336,7 +348,7 @@ static void test_hasten(void **state)
 static void test_after_kill(void **state)
 {
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
-        struct spawner *spawner = open_spawner(use_cgroup, "test/after");
+        struct spawner *spawner = open_spawner(use_cgroup, own_mark("test/after"));
 
         for (uint64_t i = 0; i < 5; i++) {
             start_shell(spawner, 2 * i, "sleep 1000", -1);
@@ -356,7 +368,7 @@ static void test_after_kill(void **state)
 static void test_left_behind(void **state)
 {
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
-        struct spawner *spawner = open_spawner(use_cgroup, "test/left");
+        struct spawner *spawner = open_spawner(use_cgroup, own_mark("test/left"));
         struct spawn_news news;
 
         start_shell(spawner, 1, "sleep 0.05 &", -1);
@@ -372,7 +384,7 @@ static void test_left_behind(void **state)
                 assert_true(news.left_behind >= 2);
             assert_false(news.stopped);
         }
-        check_nothing_marked("test/left");
+        check_nothing_marked(own_mark("test/left"));
         assert_null(spawner_close(spawner));
     }
     (void)state;
@@ -381,7 +393,7 @@ static void test_left_behind(void **state)
 static void test_close_ends_all(void **state)
 {
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
-        struct spawner *spawner = open_spawner(use_cgroup, "test/close");
+        struct spawner *spawner = open_spawner(use_cgroup, own_mark("test/close"));
         orch_time begin;
 
         for (int i = 0; i < 20; i++)
@@ -390,7 +402,7 @@ static void test_close_ends_all(void **state)
         begin = clock_monotonic();
         assert_null(spawner_close(spawner));
         assert_true(clock_monotonic() - begin < 3 * ORCH_SECOND);
-        check_nothing_marked("test/close");
+        check_nothing_marked(own_mark("test/close"));
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie of ours either */
     }
     (void)state;
@@ -399,7 +411,7 @@ static void test_close_ends_all(void **state)
 /* The spawner itself killed: we are told, its programs die with it, what they started is found by its mark. */
 static void test_spawner_killed(void **state)
 {
-    struct spawner *spawner = open_spawner(true, "test/killed");
+    struct spawner *spawner = open_spawner(true, own_mark("test/killed"));
     struct scan_process process;
     struct spawn_news news;
     struct orch_error err = ORCH_ERROR_INIT;
@@ -425,9 +437,9 @@ static void test_spawner_killed(void **state)
                                    NULL),
                      ORCH_ERR_IO);
     assert_null(spawner_close(spawner));
-    count = process_kill_marked(STR("test/killed"), 5 * ORCH_SECOND, &err);
+    count = process_kill_marked(str_from(own_mark("test/killed")), 5 * ORCH_SECOND, &err);
     if (count < 1) fail_msg("found %d", count);
-    check_nothing_marked("test/killed");
+    check_nothing_marked(own_mark("test/killed"));
     (void)state;
 }
 
