@@ -896,7 +896,7 @@ static void open_groups(struct spawner_state *s, const struct spawner_setup *set
 
 static void open_state(struct spawner_state *s, const struct spawner_setup *setup)
 {
-    struct sigaction usual = {.sa_handler = SIG_DFL};
+    const uint64_t usual[8] = {0}; /* the kernel's own struct, at least: SIG_DFL, no flags, empty mask */
     struct rlimit limit;
     sigset_t wanted;
     int null;
@@ -907,8 +907,9 @@ static void open_state(struct spawner_state *s, const struct spawner_setup *setu
                                 .busy_first = NONE,
                                 .news_first = NONE,
                                 .round = 1};
-    /* What the orchestrator ignores would be ignored in programs too; its handlers mean nothing here. */
-    for (int signal = 1; signal < NSIG; signal++) (void)sigaction(signal, &usual, NULL);
+    /* What the orchestrator ignores would be ignored in programs too; its handlers mean nothing here. Past the C library, which keeps
+     * two signals to itself and whose posix_spawn leaves one of them ignored (make starts us so). */
+    for (int signal = 1; signal < NSIG; signal++) (void)syscall(SYS_rt_sigaction, signal, usual, NULL, (NSIG - 1) / 8);
     /* Away from the terminal: Ctrl-C is the orchestrator's affair, and a program that opens /dev/tty fails rather than
      * being stopped for ever. */
     (void)setsid();
