@@ -14,7 +14,7 @@ static struct orch_str take_digits(struct orch_str *s)
     size_t size = 0;
     while (size < s->size && s->data[size] >= '0' && s->data[size] <= '9') size++;
     struct orch_str digits = {s->data, size};
-    *s = str_of(s->data + size, s->size - size);
+    if (size > 0) *s = str_of(s->data + size, s->size - size);
     return digits;
 }
 

@@ -61,6 +61,7 @@ static void add_spaces(struct buf *out, uint32_t count)
 static bool line_find(struct orch_str source, uint32_t number, struct orch_str *ret)
 {
     size_t at = 0;
+    if (source.size == 0) source = STR("");
     for (uint32_t line = 1;; line++) {
         size_t end = at;
         while (end < source.size && source.data[end] != '\n' && source.data[end] != '\r') end++;
