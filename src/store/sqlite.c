@@ -203,7 +203,9 @@ static int prepare_database(struct sqlite_store *store, sqlite3 *db, bool is_new
 {
     uint32_t count = 0;
     const struct migration *list = migrate_list(&count);
-    int code = exec(db, "PRAGMA journal_mode=WAL", store->database, err);
+    /* Before anything is written: from then on there is a log. */
+    int code = !has_log && !is_new ? check_size(store, db, err) : 0;
+    if (code == 0) code = exec(db, "PRAGMA journal_mode=WAL", store->database, err);
     if (code == 0) code = migrate_database(db, list, count, store->database, err);
     if (code == 0 && !noted_mark[0]) code = fill_new(store, db, err);
     if (code == 0) code = read_mark(store, db, err);
@@ -211,7 +213,6 @@ static int prepare_database(struct sqlite_store *store, sqlite3 *db, bool is_new
         code = error_set(err, ORCH_ERR_CORRUPT, "%s is not the database of this store", store->database);
     if (code == 0) code = read_next_number(store, db, err);
     if (code == 0 && has_log) code = absorb_log(store, db, err);
-    if (code == 0 && !has_log && !is_new) code = check_size(store, db, err);
     return code;
 }
 

@@ -163,7 +163,9 @@ static void test_kill(void **state)
             child(&f, pipes[1]);
         }
         (void)close(pipes[1]);
-        /* Somewhere between the opening and a few hundred transactions. */
+        /* Somewhere between the opening and a few hundred transactions; each other time not before the first. */
+        struct pollfd first = {.fd = pipes[0], .events = POLLIN};
+        if (round % 2) assert_int_equal(poll(&first, 1, 60000), 1);
         random = random * 6364136223846793005u + 1442695040888963407u;
         struct timespec delay = {0, (long)(random >> 33) % 30000000};
         (void)nanosleep(&delay, NULL);
@@ -186,8 +188,51 @@ static void test_kill(void **state)
     fixture_done(&f);
 }
 
+/* Killed while the store is being made: the next one to open it takes that up, and it is a store like any other. */
+static void test_kill_while_making(void **state)
+{
+    (void)state;
+    uint64_t random = 0x9E3779B97F4A7C15u;
+    int unfinished = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct fixture f;
+        fixture_init(&f);
+        int pipes[2];
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            struct store_options options = fixture_options(&f, STORE_OWN);
+            if (write(pipes[1], "b", 1) != 1 || store_open(f.path, &options, &f.store, NULL) < 0) _exit(1);
+            if (write(pipes[1], "e", 1) != 1) _exit(1);
+            for (;;) (void)pause();
+        }
+        (void)close(pipes[1]);
+        char begin = 0, end = 0;
+        assert_int_equal(read(pipes[0], &begin, 1), 1);
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        struct timespec delay = {0, (long)(random >> 33) % 3000000};
+        (void)nanosleep(&delay, NULL);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        unfinished += read(pipes[0], &end, 1) == 0;
+        (void)close(pipes[0]);
+        for (int i = 0; i < 2; i++) {
+            fixture_open(&f);
+            assert_int_equal(make_execution(&f, "w", 1), i + 1);
+            f.store = store_close(f.store);
+        }
+        fixture_done(&f);
+    }
+    print_message("%d of %d were not finished\n", unfinished, ROUNDS);
+    assert_true(unfinished > 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kill)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kill), cmocka_unit_test(test_kill_while_making)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
