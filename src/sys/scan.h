@@ -35,7 +35,8 @@ struct scan_process {
     int32_t group;
     int32_t owner;  /* for the caller; -1 after reading */
     uint64_t start; /* in clock ticks since boot: tells a process from a later one with the same pid */
-    char state;     /* as in /proc/PID/stat: R S D T Z X ... */
+    uint32_t threads;
+    char state;     /* as in /proc/PID/stat: R S D T Z X ...; Z also for one whose first thread alone is dead */
 };
 
 struct scan {
@@ -65,7 +66,7 @@ const char *scan_environ(pid_t pid, const char *name, char *buf, size_t size);
 
 static inline bool scan_is_alive(const struct scan_process *process)
 {
-    return process->state != 'Z' && process->state != 'X' && process->state != 'x';
+    return (process->state != 'Z' && process->state != 'X' && process->state != 'x') || process->threads > 1;
 }
 
 #endif
