@@ -21,6 +21,7 @@
 
 static const char *directory; /* of the programs */
 static const char *self;      /* this program */
+static char mark[64];         /* of this very run: the same test may run elsewhere on this machine */
 
 #define GRACE (300 * ORCH_MILLISECOND)
 
@@ -160,7 +161,7 @@ static void test_under_provider(void **state)
 /*
  * Without control groups, by groups, tree and marks; straight on the spawner.
  */
-static struct spawner *open_spawner(bool use_cgroup, const char *mark)
+static struct spawner *open_spawner(bool use_cgroup)
 {
     struct spawner_options options = {.mark = str_from(mark), .use_cgroup = use_cgroup};
     struct spawner *spawner = NULL;
@@ -225,7 +226,7 @@ static void wait_for_end(struct spawner *spawner, uint64_t id, orch_time at_most
 
 static void test_without_cgroup(void **state)
 {
-    struct spawner *spawner = open_spawner(false, "nasty/plain");
+    struct spawner *spawner = open_spawner(false);
 
     for (size_t i = 0; i < PROGRAMS; i++) {
         if (programs[i].ends_by_itself || strcmp(programs[i].name, "floods") == 0)
@@ -243,7 +244,7 @@ static void test_without_cgroup(void **state)
 static void test_only_its_own(void **state)
 {
     for (int use_cgroup = 0; use_cgroup < 2; use_cgroup++) {
-        struct spawner *spawner = open_spawner(use_cgroup, "nasty/own");
+        struct spawner *spawner = open_spawner(use_cgroup);
 
         (void)start_ready(spawner, 1, "everything");
         (void)start_ready(spawner, 2, "double_fork");
@@ -273,7 +274,7 @@ static const char *const hidden[] = {"ignore_term", "setsid_daemon", "double_for
 
 static int be_orchestrator(bool use_cgroup)
 {
-    struct spawner *spawner = open_spawner(use_cgroup, "nasty/killed");
+    struct spawner *spawner = open_spawner(use_cgroup);
 
     for (size_t i = 0; i < HIDDEN; i++) (void)start_ready(spawner, i, hidden[i]);
     if (write(1, "ready\n", 6) != 6) return 1;
@@ -293,7 +294,7 @@ static pid_t start_orchestrator(bool use_cgroup, pid_t *ret_spawner)
     pid = fork();
     if (pid == 0) {
         (void)dup2(fds[1], 1);
-        execl(self, self, directory, use_cgroup ? "--orchestrator-cgroup" : "--orchestrator-plain", (char *)NULL);
+        execl(self, self, directory, mark, use_cgroup ? "--orchestrator-cgroup" : "--orchestrator-plain", (char *)NULL);
         _exit(99);
     }
     close(fds[1]);
@@ -343,7 +344,7 @@ static void test_orchestrator_killed(void **state)
         while (scan_one(spawner, &process) && process.state != 'Z' && clock_monotonic() - begin < 5 * ORCH_SECOND)
             (void)poll(NULL, 0, 5);
         assert_true(!scan_one(spawner, &process) || process.state == 'Z');
-        assert_int_equal(process_kill_marked(STR("nasty/killed"), ORCH_SECOND, NULL), 0);
+        assert_int_equal(process_kill_marked(str_from(mark), ORCH_SECOND, NULL), 0);
     }
     (void)state;
 }
@@ -361,12 +362,42 @@ static void test_both_killed(void **state)
         assert_int_equal(kill(spawner, SIGKILL), 0);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         assert_true(count_hidden() > 0);
-        count = process_kill_marked(STR("nasty/killed"), 5 * ORCH_SECOND, &err);
+        count = process_kill_marked(str_from(mark), 5 * ORCH_SECOND, &err);
         if (count < 5) fail_msg("%d: %s", count, err.message);
         if (count_hidden() != 0) fail_msg("%d processes are left", count_hidden());
-        assert_int_equal(process_kill_marked(STR("nasty/killed"), ORCH_SECOND, NULL), 0);
+        assert_int_equal(process_kill_marked(str_from(mark), ORCH_SECOND, NULL), 0);
     }
     (void)state;
+}
+
+/* The programs under a path that no other run of this test has: survivors are known by it. */
+static char own_directory[] = "/tmp/orch-nasty-XXXXXX";
+
+static int begin(void **state)
+{
+    struct arena arena;
+
+    (void)state;
+    if (!mkdtemp(own_directory)) return 1;
+    for (size_t i = 0; i < PROGRAMS; i++) {
+        char from[PATH_MAX], to[PATH_MAX];
+        struct orch_str content;
+
+        arena_init(&arena, NULL, 0);
+        path_of(programs[i].name, from);
+        (void)snprintf(to, sizeof(to), "%s/nasty-%s", own_directory, programs[i].name);
+        if (file_read(from, 16 << 20, &arena, &content, NULL) != 0 || file_replace(to, content, 0700, NULL) != 0)
+            return 1;
+        arena_done(&arena);
+    }
+    directory = own_directory;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    return file_remove_tree(own_directory, NULL);
 }
 
 int main(int argc, char **argv)
@@ -381,6 +412,10 @@ int main(int argc, char **argv)
     self = argv[0];
     directory = argv[1];
     allow_no_core();
-    if (argc > 2) return be_orchestrator(strcmp(argv[2], "--orchestrator-cgroup") == 0);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (argc > 2)
+        (void)snprintf(mark, sizeof(mark), "%s", argv[2]);
+    else
+        (void)snprintf(mark, sizeof(mark), "nasty/%d", (int)getpid());
+    if (argc > 3) return be_orchestrator(strcmp(argv[3], "--orchestrator-cgroup") == 0);
+    return cmocka_run_group_tests(tests, begin, end);
 }
