@@ -31,34 +31,33 @@ void map_clear(struct map *map)
     if (map->slots) memset(map->slots, 0, ((size_t)map->slots_mask + 1) * sizeof(*map->slots));
 }
 
-static uint64_t hash_of(const struct map *map, struct orch_str key)
+static uint32_t hash_of(const struct map *map, struct orch_str key)
 {
-    return map->seed ? str_hash_keyed(key, map->seed) : str_hash(key);
+    return (uint32_t)(map->seed ? str_hash_keyed(key, map->seed) : str_hash(key));
 }
 
 /* The slot of the key, or the free one where it belongs; *ret_steps counts what was passed. */
-static uint32_t *find_slot(const struct map *map, struct orch_str key, uint32_t *ret_steps)
+static struct map_slot *find_slot(const struct map *map, struct orch_str key, uint32_t hash, uint32_t *ret_steps)
 {
-    uint32_t at = (uint32_t)hash_of(map, key) & map->slots_mask;
+    uint32_t at = hash & map->slots_mask;
     uint32_t steps = 0;
-    while (map->slots[at] && !str_equal(map->entries[map->slots[at] - 1].key, key)) {
-        at = (at + 1) & map->slots_mask;
-        steps++;
-    }
+    for (; map->slots[at].entry; at = (at + 1) & map->slots_mask, steps++)
+        if (map->slots[at].hash == hash && str_equal(map->entries[map->slots[at].entry - 1].key, key)) break;
     *ret_steps = steps;
     return &map->slots[at];
 }
 
-/* Enters all entries into empty slots; the longest chain that came about. */
-static uint32_t fill_slots(struct map *map)
+/* Enters an entry that is not there yet; how many slots were passed. */
+static uint32_t fill_slot(struct map_slot *slots, uint32_t mask, uint32_t hash, uint32_t entry)
 {
-    uint32_t longest = 0;
-    for (uint32_t i = 0; i < map->count; i++) {
-        uint32_t steps;
-        *find_slot(map, map->entries[i].key, &steps) = i + 1;
-        if (steps > longest) longest = steps;
+    uint32_t at = hash & mask;
+    uint32_t steps = 0;
+    while (slots[at].entry) {
+        at = (at + 1) & mask;
+        steps++;
     }
-    return longest;
+    slots[at] = (struct map_slot){.hash = hash, .entry = entry};
+    return steps;
 }
 
 static void reseed(struct map *map)
@@ -67,7 +66,8 @@ static void reseed(struct map *map)
     for (uint32_t i = 0; i < map->count; i++) seed = str_hash_keyed(map->entries[i].key, seed + 1);
     map->seed = seed | 1;
     memset(map->slots, 0, ((size_t)map->slots_mask + 1) * sizeof(*map->slots));
-    (void)fill_slots(map); /* a long chain that remains is met again by the next insertion */
+    for (uint32_t i = 0; i < map->count; i++) /* a long chain that remains is met again by the next insertion */
+        (void)fill_slot(map->slots, map->slots_mask, hash_of(map, map->entries[i].key), i + 1);
 }
 
 static bool grow(struct map *map)
@@ -75,7 +75,7 @@ static bool grow(struct map *map)
     if (map->capacity >= CAPACITY_MAX) return false;
     uint32_t capacity = map->capacity ? map->capacity * 2 : CAPACITY_FIRST;
     size_t slots_count = (size_t)capacity * 2;
-    uint32_t *slots = mem_resize(map->allocator, NULL, 0, slots_count * sizeof(*slots));
+    struct map_slot *slots = mem_resize(map->allocator, NULL, 0, slots_count * sizeof(*slots));
     if (!slots) return false;
     struct map_entry *entries =
         mem_resize(map->allocator, map->entries, map->capacity * sizeof(*entries), capacity * sizeof(*entries));
@@ -83,13 +83,19 @@ static bool grow(struct map *map)
         mem_resize(map->allocator, slots, slots_count * sizeof(*slots), 0);
         return false;
     }
-    if (map->slots) mem_resize(map->allocator, map->slots, ((size_t)map->slots_mask + 1) * sizeof(*slots), 0);
     memset(slots, 0, slots_count * sizeof(*slots));
+    uint32_t longest = 0;
+    for (uint32_t i = 0; map->slots && i <= map->slots_mask; i++) {
+        if (!map->slots[i].entry) continue;
+        uint32_t steps = fill_slot(slots, (uint32_t)(slots_count - 1), map->slots[i].hash, map->slots[i].entry);
+        if (steps > longest) longest = steps;
+    }
+    if (map->slots) mem_resize(map->allocator, map->slots, ((size_t)map->slots_mask + 1) * sizeof(*slots), 0);
     map->entries = entries;
     map->capacity = capacity;
     map->slots = slots;
     map->slots_mask = (uint32_t)(slots_count - 1);
-    if (fill_slots(map) > STEPS_MAX) reseed(map);
+    if (longest > STEPS_MAX) reseed(map);
     return true;
 }
 
@@ -97,31 +103,35 @@ struct map_entry *map_find(const struct map *map, struct orch_str key)
 {
     if (map->count == 0) return NULL;
     uint32_t steps;
-    const uint32_t *slot = find_slot(map, key, &steps);
-    return *slot ? &map->entries[*slot - 1] : NULL;
+    const struct map_slot *slot = find_slot(map, key, hash_of(map, key), &steps);
+    return slot->entry ? &map->entries[slot->entry - 1] : NULL;
 }
 
 struct map_entry *map_add(struct map *map, struct orch_str key, bool *ret_added)
 {
-    uint32_t *slot = NULL;
-    uint32_t steps = 0;
+    struct map_slot *slot = NULL;
+    uint32_t steps = 0, hash = hash_of(map, key);
     if (map->slots) {
-        slot = find_slot(map, key, &steps);
-        if (*slot) {
+        slot = find_slot(map, key, hash, &steps);
+        if (slot->entry) {
             if (ret_added) *ret_added = false;
-            return &map->entries[*slot - 1];
+            return &map->entries[slot->entry - 1];
         }
     }
     if (map->count == map->capacity) {
         if (!grow(map)) return NULL;
-        slot = find_slot(map, key, &steps);
+        slot = NULL;
     } else if (steps > STEPS_MAX) {
         reseed(map);
-        slot = find_slot(map, key, &steps);
+        slot = NULL;
+    }
+    if (!slot) { /* the table was made anew, perhaps under another seed */
+        hash = hash_of(map, key);
+        slot = find_slot(map, key, hash, &steps);
     }
     struct map_entry *entry = &map->entries[map->count];
     *entry = (struct map_entry){.key = key};
-    *slot = ++map->count;
+    *slot = (struct map_slot){.hash = hash, .entry = ++map->count};
     if (ret_added) *ret_added = true;
     return entry;
 }

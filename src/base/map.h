@@ -15,11 +15,16 @@ struct map_entry {
     };
 };
 
+struct map_slot {
+    uint32_t hash;
+    uint32_t entry; /* index + 1 into entries, 0 is free */
+};
+
 struct map {
     struct map_entry *entries; /* in order of insertion, count of them */
     uint32_t count;
     uint32_t capacity;
-    uint32_t *slots; /* index + 1 into entries, 0 is free */
+    struct map_slot *slots;
     uint32_t slots_mask;
     uint64_t seed; /* of the hash; 0 until keys collide more than chance explains */
     const struct orch_allocator *allocator;
