@@ -167,6 +167,7 @@ static int unknown_key(struct normal *normal, const struct schema_map *map, cons
                  {"attempts", "max_attempts"}};
     struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_UNKNOWN_KEY, doc_span(key),
                                  "unknown key \"%.*s\" in %s", STR_ARG(key->text), map->title);
+    if (diag == &normal->diags->spare) return -1; /* not shown: no need to look for the mend */
     struct orch_str ours = schema_nearest(map, key->text);
     for (size_t i = 0; i < sizeof known / sizeof *known && !ours.size; i++)
         if (str_is(key->text, known[i].word) && schema_find(map, str_from(known[i].ours), 0, NULL) >= 0)

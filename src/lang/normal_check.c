@@ -105,6 +105,7 @@ static void check_choice(struct normal *normal, const struct schema_value *want,
         if (str_is(in->text, want->choices[count])) return;
     struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_NOT_A_CHOICE, doc_span(in),
                                  "\"%.*s\" cannot be \"%.*s\"", STR_ARG(what), STR_ARG(in->text));
+    if (diag == &normal->diags->spare) return; /* not shown: no need to look for the mend */
     struct orch_str nearest = schema_nearest_choice(want->choices, in->text);
     struct buf words;
     buf_init(&words, normal->scratch->allocator, 4096);

@@ -17,6 +17,7 @@
 #include "lang/normal.h"
 
 #include "base/error.h"
+#include "base/map.h"
 #include "lang/model.h"
 
 static const char *const retry_words[] = {"max_retries",     "retries",        "max_attempts",
@@ -376,26 +377,34 @@ int seeds_list_task(struct normal *normal, const struct doc_node *in, struct doc
     return 0;
 }
 
+static int collect_names(const struct doc_node *list, struct map *names)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!map_add(names, list->items[i].text, NULL)) return ORCH_ERR_NO_MEMORY;
+    return 0;
+}
+
 /* Steps may use the factories that are listed, and no others. */
-static void check_factories(struct normal *normal, const struct doc_node *factories, const struct doc_node *steps)
+static int check_factories(struct normal *normal, const struct doc_node *factories, const struct doc_node *steps)
 {
     if (factories->kind != DOC_LIST) {
         diag_add(normal->diags, DIAG_ERROR, DIAG_WRONG_KIND, doc_span(factories),
                  "\"factories\" is a list of names, this is %s", doc_kind_text(factories));
-        return;
+        return 0;
     }
-    for (uint32_t i = 0; steps->kind == DOC_LIST && i < steps->count; i++) {
+    struct map listed;
+    map_init(&listed, normal->scratch->allocator);
+    int r = collect_names(factories, &listed);
+    for (uint32_t i = 0; !r && steps->kind == DOC_LIST && i < steps->count; i++) {
         const struct doc_node *factory = doc_get(&steps->items[i], STR("factory"));
         if (factory && factory->kind == DOC_MAP) factory = doc_get(factory, STR("factory"));
-        if (!factory || factory->kind != DOC_STRING) continue;
-        bool listed = false;
-        for (uint32_t k = 0; k < factories->count && !listed; k++)
-            listed = str_equal(factories->items[k].text, factory->text);
-        if (listed) continue;
+        if (!factory || factory->kind != DOC_STRING || map_find(&listed, factory->text)) continue;
         struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_FACTORY_NOT_LISTED, doc_span(factory),
                                      "factory \"%.*s\" is not listed in factories", STR_ARG(factory->text));
         diag_help(normal->diags, diag, "add it to the list at line %u", factories->line);
     }
+    map_done(&listed);
+    return r;
 }
 
 int seeds_workflow(struct normal *normal, const struct doc_node *in, struct doc_node *out)
@@ -410,7 +419,8 @@ int seeds_workflow(struct normal *normal, const struct doc_node *in, struct doc_
         const struct doc_member *steps = find(in, "steps");
         if (!steps) steps = find(in, "actions");
         if (!steps) steps = find(in, "tasks");
-        if (steps) check_factories(normal, &factories->value, &steps->value);
+        r = steps ? check_factories(normal, &factories->value, &steps->value) : 0;
+        if (r) return r;
         remove_key(&edit, "factories");
     }
     block_mode(normal, &edit);

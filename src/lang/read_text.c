@@ -184,6 +184,9 @@ static int add_part_site(void *user, const struct template_part *part)
 static int read_scalar_template(struct reader *reader, const struct doc_node *node, struct where where,
                                 struct template *ret)
 {
+    if (node->text.size > TEXT_MAX)
+        diag_add(reader_diags(reader), DIAG_ERROR, DIAG_TOO_LONG, doc_span(node), "a text of more than %zu bytes",
+                 TEXT_MAX);
     if (node->kind != DOC_STRING || !template_is_in(node->text)) {
         struct value value = value_null();
         int r = read_scalar(reader, node, &value);

@@ -13,6 +13,7 @@
 #define EDGES_MAX      20000000u
 #define PARAMETERS_MAX 1000
 #define POOLS_MAX      1000
+#define TEXT_MAX       ((size_t)1 << 20) /* bytes of one text of a definition */
 #define DURATION_MAX   ((orch_time)10 * 366 * 86400 * ORCH_SECOND)
 
 struct reader {
