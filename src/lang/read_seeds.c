@@ -358,10 +358,32 @@ int seeds_task(struct normal *normal, const struct doc_node *in, struct doc_node
     return 0;
 }
 
+/* "- build: {shell: make}": the id as the only key. Says how it is written, and reads it as it was meant. */
+static int lone_id(struct normal *normal, const struct doc_node *in, struct doc_node *out)
+{
+    const struct doc_member *only = in->members;
+    struct diag *diag = diag_add(normal->diags, DIAG_ERROR, DIAG_UNKNOWN_KEY, doc_span(&only->key),
+                                 "unknown key \"%.*s\" in a task", STR_ARG(only->key.text));
+    diag_help(normal->diags, diag,
+              "write  - id: %.*s  with the task's keys beside it, or tasks by their ids without the dashes",
+              STR_ARG(only->key.text));
+    struct map_edit edit;
+    int r = map_edit_init(normal, &edit, &only->value);
+    if (r) return r;
+    struct doc_node id = node_text(&only->key, only->key.text);
+    map_edit_add(&edit, STR("id"), &only->key, &id);
+    *out = only->value;
+    map_edit_done(&edit, out);
+    return 0;
+}
+
 int seeds_list_task(struct normal *normal, const struct doc_node *in, struct doc_node *out)
 {
     *out = *in;
     if (in->kind != DOC_MAP) return 0;
+    if (in->count == 1 && in->members[0].value.kind == DOC_MAP && name_is_id(in->members[0].key.text) &&
+        !schema_nearest(&schema_task, in->members[0].key.text).size && !seeds_has_task(in))
+        return lone_id(normal, in, out);
     const struct doc_member *name = NULL;
     for (uint32_t i = 0; i < in->count; i++) {
         int key = schema_find(&schema_task, in->members[i].key.text, 0, NULL);

@@ -90,7 +90,9 @@ static void add_mend(struct orch_str line, const char *key, struct buf *out)
         variable_name(inside, name);
         for (size_t i = done; i < begin; i++)
             if (line.data[i] == '"' && (i == 0 || line.data[i - 1] != '\\')) quoted = !quoted;
-        buf_add(out, str_of(line.data + done, begin - done));
+        /* ${{ x }} is how others write it: the dollar goes with it. */
+        size_t literal = begin > done && line.data[begin - 1] == '$' ? begin - 1 : begin;
+        buf_add(out, str_of(line.data + done, literal - done));
         buf_printf(out, quoted ? "$%s" : "\"$%s\"", name);
         buf_printf(&env, "%s%s: \"{{ %.*s }}\"", count++ ? ", " : "", name, STR_ARG(inside));
         done = at;
@@ -121,7 +123,7 @@ bool refuse_template(struct reader *reader, const struct doc_node *node, const c
     diag_label(diags, diag, "text from outside would become code");
     struct buf mend;
     buf_init(&mend, reader->base.scratch->allocator, 16384);
-    add_mend(line_around(text, first), key, &mend);
+    add_mend(str_trim(line_around(text, first)), key, &mend);
     if (mend.failed)
         diag_help(diags, diag, "give the value to the program with  env:  and write \"$NAME\"");
     else
