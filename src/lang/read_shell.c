@@ -76,31 +76,62 @@ static struct orch_str line_around(struct orch_str text, size_t at)
     return str_of(text.data + start, end - start);
 }
 
+/* The variables of one mend: an expression that occurs again keeps its name, another of the same name gets a number. */
+struct variables {
+    struct orch_str expressions[PLACEHOLDERS_SHOWN];
+    char names[PLACEHOLDERS_SHOWN][40];
+    size_t count;
+};
+
+static const char *variable_of(struct variables *variables, struct orch_str expression)
+{
+    char name[33];
+    int same = 1;
+    variable_name(expression, name);
+    for (size_t i = 0; i < variables->count; i++) {
+        if (str_equal(variables->expressions[i], expression)) return variables->names[i];
+        same += str_starts_with(str_from(variables->names[i]), str_from(name));
+    }
+    if (variables->count == PLACEHOLDERS_SHOWN) return NULL;
+    variables->expressions[variables->count] = expression;
+    char *kept = variables->names[variables->count++];
+    size_t size = strlen(name);
+    memcpy(kept, name, size + 1);
+    if (same > 1) {
+        kept[size] = '_';
+        kept[size + 1] = (char)('0' + same);
+        kept[size + 2] = 0;
+    }
+    return kept;
+}
+
 /* The line with "$NAME" in place of its placeholders, and the env that gives the names their values. */
 static void add_mend(struct orch_str line, const char *key, struct buf *out)
 {
-    struct buf env;
-    buf_init(&env, out->allocator, 4096);
-    size_t at = 0, done = 0, begin, count = 0;
+    struct variables variables = {.count = 0};
+    size_t at = 0, done = 0, begin;
     struct orch_str inside;
     bool quoted = false;
     buf_printf(out, "write  %s: ", key);
-    while (next_placeholder(line, &at, &begin, &inside) && count < PLACEHOLDERS_SHOWN) {
-        char name[33];
-        variable_name(inside, name);
+    while (next_placeholder(line, &at, &begin, &inside)) {
+        const char *name = variable_of(&variables, inside);
+        if (!name) break;
         for (size_t i = done; i < begin; i++)
             if (line.data[i] == '"' && (i == 0 || line.data[i - 1] != '\\')) quoted = !quoted;
         /* ${{ x }} is how others write it: the dollar goes with it. */
         size_t literal = begin > done && line.data[begin - 1] == '$' ? begin - 1 : begin;
         buf_add(out, str_of(line.data + done, literal - done));
         buf_printf(out, quoted ? "$%s" : "\"$%s\"", name);
-        buf_printf(&env, "%s%s: \"{{ %.*s }}\"", count++ ? ", " : "", name, STR_ARG(inside));
         done = at;
     }
     buf_add(out, str_of(line.data + done, line.size - done));
-    buf_printf(out, "  with  env: {%.*s}", STR_ARG(buf_str(&env)));
-    if (env.failed) out->failed = true;
-    buf_done(&env);
+    buf_add_text(out, "  with  env: {");
+    for (size_t i = 0; i < variables.count; i++) {
+        char quote = str_find(variables.expressions[i], STR("\""), 0) == SIZE_MAX ? '"' : '\'';
+        buf_printf(out, "%s%s: %c{{ %.*s }}%c", i ? ", " : "", variables.names[i], quote,
+                   STR_ARG(variables.expressions[i]), quote);
+    }
+    buf_add_char(out, '}');
 }
 
 bool refuse_template(struct reader *reader, const struct doc_node *node, const char *key)
