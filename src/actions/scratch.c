@@ -119,13 +119,14 @@ int scratch_take(struct scratch_pool *pool, struct orch_str attempt_dir, struct 
         }
         slot->made = true;
     }
+    slot->root_untouched = false;
     *ret = slot;
     return 0;
 }
 
 void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot)
 {
-    if (!is_untouched(slot->root) || !is_untouched(slot->directory)) {
+    if (!(slot->root_untouched || is_untouched(slot->root)) || !is_untouched(slot->directory)) {
         slot->made = false;
         /* One that cannot be emptied (a mount in it, another user's file) is given up; the next life tries again. */
         if (file_remove_tree(slot->root, NULL) != 0) return;
@@ -134,9 +135,10 @@ void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot)
     pool->free = slot;
 }
 
-bool scratch_has_output(const struct scratch_slot *slot)
+bool scratch_has_output(struct scratch_slot *slot)
 {
-    return !is_untouched(slot->root) && access(slot->output, F_OK) == 0;
+    slot->root_untouched = is_untouched(slot->root);
+    return !slot->root_untouched && access(slot->output, F_OK) == 0;
 }
 
 int scratch_write(const char *path, struct orch_str text, unsigned mode, struct orch_error *err)

@@ -11,6 +11,7 @@
 
 struct scratch_slot {
     struct scratch_slot *next;
+    bool root_untouched; /* already looked at, by scratch_has_output */
     bool made;         /* both directories are there, untouched */
     char *root;        /* <root>/output, <root>/inputs, <root>/script: ours; terminated, as the others */
     char *directory;   /* <root>/scratch: the task's */
@@ -38,8 +39,8 @@ void scratch_done(struct scratch_pool *pool);
  */
 int scratch_take(struct scratch_pool *pool, struct orch_str attempt_dir, struct scratch_slot **ret, struct orch_error *err);
 void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot);
-/* Whether the program may have written <root>/output (quick). */
-bool scratch_has_output(const struct scratch_slot *slot);
+/* Whether the program has written <root>/output (quick). To be asked when it is over: the answer is relied on when the slot is given back. */
+bool scratch_has_output(struct scratch_slot *slot);
 /* Writes the attempt's inputs: inputs/<task>.json each, or inputs/inputs.jsonl when there are more than SCRATCH_INPUT_FILES_MAX. */
 #define SCRATCH_INPUT_FILES_MAX 1000
 int scratch_write_inputs(const struct scratch_slot *slot, const struct action_input *inputs, uint32_t count, struct orch_error *err);

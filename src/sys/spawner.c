@@ -34,6 +34,7 @@
 #define SCAN_MAX          262144
 #define STACK_SIZE        (128u << 10)
 #define FREEZE_PASSES_MAX 16
+#define TELL_START_US     (20 * ORCH_MILLISECOND) /* see send_news */
 #define KILL_AGAIN_US     (10 * ORCH_MILLISECOND)
 #define KILL_AGAIN_MAX_US (200 * ORCH_MILLISECOND)
 
@@ -79,7 +80,8 @@ struct spawner_state {
     bool closing; /* the orchestrator is gone: everything ends, then we do */
     bool look;    /* something exited: look who is left */
     bool send_full;
-    uint32_t acks; /* answers to STOP that are due */
+    orch_time tell_at; /* when news must be told at the latest; ORCH_TIME_NEVER: there are none */
+    uint32_t acks;     /* answers to STOP that are due */
     uint64_t tag_base, tag_max;
     struct program *programs; /* SPAWNER_PROGRAMS_MAX */
     uint32_t programs_used;   /* highest ever used + 1 */
@@ -311,6 +313,7 @@ static void program_failed(struct spawner_state *s, uint32_t index, enum spawn_s
     p->stage = stage;
     group_give_back(s, p);
     news_add(s, index);
+    s->tell_at = 0;
 }
 
 /* Splits data into its strings. Returns false when it does not hold as many as it says (cannot be: we wrote it). */
@@ -394,6 +397,7 @@ static void program_start(struct spawner_state *s, const struct spawner_message 
     table_add(s, s->by_pid, index);
     s->programs_alive++;
     news_add(s, index);
+    if (s->tell_at == ORCH_TIME_NEVER) s->tell_at = clock_monotonic() + TELL_START_US;
 }
 
 /*
@@ -493,6 +497,7 @@ static void program_over(struct spawner_state *s, uint32_t index)
     busy_remove(s, index);
     group_give_back(s, p);
     news_add(s, index);
+    s->tell_at = 0;
 }
 
 static void look(struct spawner_state *s, orch_time now)
@@ -735,8 +740,16 @@ static orch_time act(struct spawner_state *s)
 /*
  * The socket.
  */
+
+/*
+ * That something was started is no news that anybody waits for, and most programs have ended before it is told: it
+ * waits a moment for company, which saves a message and a wake-up for each short program.
+ */
 static void send_news(struct spawner_state *s)
 {
+    if (s->news_first == NONE && s->acks == 0) return;
+    if (s->acks == 0 && s->tell_at > clock_monotonic()) return;
+    s->tell_at = ORCH_TIME_NEVER;
     while (!s->closing && (s->news_first != NONE || s->acks > 0)) {
         struct spawner_packet packet;
         uint32_t index, taken = 0;
@@ -778,6 +791,7 @@ static void send_news(struct spawner_state *s)
                 s->send_full = true;
             else
                 s->closing = true;
+            s->tell_at = 0; /* as soon as there is room */
             return;
         }
         s->acks = 0;
@@ -906,9 +920,11 @@ static void open_state(struct spawner_state *s, const struct spawner_setup *setu
                                 .free_first = NONE,
                                 .busy_first = NONE,
                                 .news_first = NONE,
+                                .tell_at = ORCH_TIME_NEVER,
                                 .round = 1};
-    /* What the orchestrator ignores would be ignored in programs too; its handlers mean nothing here. Past the C library, which keeps
-     * two signals to itself and whose posix_spawn leaves one of them ignored (make starts us so). */
+    /* What the orchestrator ignores would be ignored in programs too; its handlers mean nothing here. Past the C
+     * library, which keeps two signals to itself and whose posix_spawn leaves one of them ignored (make starts us so).
+     */
     for (int signal = 1; signal < NSIG; signal++) (void)syscall(SYS_rt_sigaction, signal, usual, NULL, (NSIG - 1) / 8);
     /* Away from the terminal: Ctrl-C is the orchestrator's affair, and a program that opens /dev/tty fails rather than
      * being stopped for ever. */
@@ -1021,7 +1037,10 @@ _Noreturn void spawner_run(const struct spawner_setup *setup)
             fds[0].fd = -1;
             if (due > soon) due = soon;
         }
-        if (s->send_full) fds[0].events |= POLLOUT;
+        if (s->send_full)
+            fds[0].events |= POLLOUT;
+        else if (!s->closing && s->tell_at < due)
+            due = s->tell_at;
         if (due != ORCH_TIME_NEVER) {
             orch_time left = due - clock_monotonic();
 

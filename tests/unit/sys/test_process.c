@@ -273,6 +273,26 @@ static void test_many(void **state)
     (void)state;
 }
 
+/* An orchestrator that does not read for a while: the news wait in the spawner. */
+static void test_slow_reader(void **state)
+{
+    struct spawner *spawner = open_spawner(false, "slow");
+    const char *argv[] = {"/nonexistent", NULL};
+    int failed = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(start_argv(spawner, (uint64_t)i, argv, -1, NULL, NULL), 0);
+        /* So that all have failed before the first is read; the test holds either way. */
+        if (i % 100 == 99) (void)poll(NULL, 0, 50);
+    }
+    while (failed < 1000) {
+        assert_int_equal(next_news(spawner).type, SPAWN_FAILED);
+        failed++;
+    }
+    assert_null(spawner_close(spawner));
+    (void)state;
+}
+
 static void test_stop(void **state)
 {
     /* What it does with SIGTERM, and whether the kill was needed. */
@@ -446,17 +466,12 @@ static void test_spawner_killed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exit_codes),
-        cmocka_unit_test(test_start_errors),
-        cmocka_unit_test(test_surroundings),
-        cmocka_unit_test(test_script_without_interpreter),
-        cmocka_unit_test(test_large_arguments),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_hasten),
-        cmocka_unit_test(test_after_kill),
-        cmocka_unit_test(test_left_behind),
-        cmocka_unit_test(test_close_ends_all),
+        cmocka_unit_test(test_exit_codes),      cmocka_unit_test(test_start_errors),
+        cmocka_unit_test(test_surroundings),    cmocka_unit_test(test_script_without_interpreter),
+        cmocka_unit_test(test_large_arguments), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_slow_reader),     cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_hasten),          cmocka_unit_test(test_after_kill),
+        cmocka_unit_test(test_left_behind),     cmocka_unit_test(test_close_ends_all),
         cmocka_unit_test(test_spawner_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
