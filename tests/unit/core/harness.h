@@ -7,9 +7,9 @@
  *     admit a -> attempt a 1
  *     done a {"n":1} -> ended a succeeded {"n":1}; ...
  *
- * Inputs: start [parameters], admit P, done P [output], fail P failure [exit code], timer D (the clock goes on by D),
- * cancel, pause, resume, approve P, reject P, signal name [data], recover, retry [P]. P is a path. "-> !STATE" expects
- * an error, "-> ..." takes whatever comes,
+ * Inputs: start [parameters], admit P, done P [output], fail P failure [exit code], stale P (done, with the fence
+ * before), timer D (the clock goes on by D), cancel, pause, resume, approve P, reject P, signal name [data], recover,
+ * retry [P]. P is a path. "-> !STATE" expects an error, "-> ..." takes whatever comes,
  * "-> ... ended a failed" whatever ends so.
  */
 #ifndef TEST_CORE_HARNESS_H
@@ -58,7 +58,10 @@ void harness_input_start(struct harness *harness, struct core_input *input);
 /* The path of an instance in a static buffer, for messages. */
 const char *harness_path(const struct core *core, uint32_t instance);
 
-/* definition + script in one call */
-void harness_run(const char *name, const char *definition, const char *script);
+struct harness_row {
+    const char *name, *definition, *script;
+};
+/* Each row with a state of its own. */
+void harness_run_rows(const struct harness_row *rows, size_t count);
 
 #endif
