@@ -187,34 +187,41 @@ bool spawner_exec_probe(int cgroup_fd, char *stack, size_t stack_size)
 #endif
 }
 
+/* clone3 when the system has it; errno as usual. cgroup_fd -1: no group of its own. */
+static pid_t clone_child(struct spawner_exec *exec)
+{
+#if HAVE_CLONE3
+    struct clone_args args = {.flags = CLONE_VM | CLONE_VFORK | (exec->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+                              .exit_signal = SIGCHLD,
+                              .stack = (uint64_t)(uintptr_t)exec->stack,
+                              .stack_size = exec->stack_size,
+                              .cgroup = exec->cgroup_fd >= 0 ? (uint64_t)exec->cgroup_fd : 0};
+    long result = clone3_call(&args, child_main, exec);
+
+    if (result >= 0) return (pid_t)result;
+    errno = (int)-result;
+    /* Filters of system calls know clone and not always clone3. */
+    if (exec->cgroup_fd >= 0 || (errno != ENOSYS && errno != EPERM)) return -1;
+#else
+    if (exec->cgroup_fd >= 0) {
+        errno = ENOSYS;
+        return -1;
+    }
+#endif
+    return clone(child_main, exec->stack + exec->stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, exec);
+}
+
 pid_t spawner_exec(struct spawner_exec *exec)
 {
-    pid_t pid;
-
     exec->error = 0;
     exec->stage = SPAWN_STAGE_EXEC;
     exec->cgroup_failed = false;
-    if (exec->cgroup_fd >= 0) {
-#if HAVE_CLONE3
-        struct clone_args args = {.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
-                                  .exit_signal = SIGCHLD,
-                                  .stack = (uint64_t)(uintptr_t)exec->stack,
-                                  .stack_size = exec->stack_size,
-                                  .cgroup = (uint64_t)exec->cgroup_fd};
-        long result = clone3_call(&args, child_main, exec);
 
-        if (result < 0 && result != -EAGAIN && result != -ENOMEM) {
-            exec->cgroup_failed = true;
-            return -1;
-        }
-        pid = result < 0 ? -1 : (pid_t)result;
-        errno = result < 0 ? (int)-result : 0;
-#else
+    pid_t pid = clone_child(exec);
+
+    if (pid < 0 && exec->cgroup_fd >= 0 && errno != EAGAIN && errno != ENOMEM) {
         exec->cgroup_failed = true;
         return -1;
-#endif
-    } else {
-        pid = clone(child_main, exec->stack + exec->stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, exec);
     }
     if (pid < 0) {
         exec->error = errno;
