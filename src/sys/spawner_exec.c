@@ -27,6 +27,19 @@
 #define NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
 #endif
 
+/* The thread sanitizer takes clone for fork and stops when the memory is shared; glibc has it under this name as well. */
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+#ifdef THREAD_SANITIZER
+int __clone(int (*fn)(void *), void *stack, int flags, void *argument, ...);
+#define clone __clone
+#endif
+
 _Noreturn NO_SANITIZE static void give_up(struct spawner_exec *exec, enum spawn_stage stage, int error)
 {
     exec->stage = stage;
