@@ -17,7 +17,8 @@ static struct attempt **bucket_of(struct engine *engine, const struct engine_exe
 struct attempt *attempt_find(struct engine *engine, const struct engine_execution *execution, uint32_t instance)
 {
     struct attempt *attempt = *bucket_of(engine, execution, instance);
-    while (attempt && (attempt->execution != execution || attempt->instance != instance)) attempt = attempt->bucket_next;
+    while (attempt && (attempt->execution != execution || attempt->instance != instance))
+        attempt = attempt->bucket_next;
     return attempt;
 }
 
@@ -52,15 +53,19 @@ void attempt_remove(struct attempt *attempt)
     while (*at != attempt) at = &(*at)->bucket_next;
     *at = attempt->bucket_next;
     if (attempt->next) attempt->next->previous = attempt->previous;
-    if (attempt->previous) attempt->previous->next = attempt->next;
-    else execution->attempts = attempt->next;
+    if (attempt->previous)
+        attempt->previous->next = attempt->next;
+    else
+        execution->attempts = attempt->next;
     attempt->log = logfile_close(attempt->log);
-    if (attempt->base.scratch_dir.size) (void)file_remove_tree(attempt->base.scratch_dir.data, NULL); /* left-overs go with the store's scratch */
+    /* Left-overs go with the store's scratch. Only programs make one. */
+    if (attempt->base.scratch_dir.size) (void)file_remove_tree(attempt->base.scratch_dir.data, NULL);
     arena_done(&attempt->arena);
     mem_resize(engine->allocator, attempt, sizeof *attempt, 0);
 }
 
-static void feed_result(struct engine_execution *execution, uint32_t instance, uint64_t fence, const struct action_result *result)
+static void feed_result(struct engine_execution *execution, uint32_t instance, uint64_t fence,
+                        const struct action_result *result)
 {
     struct core_input input = {.type = INPUT_ATTEMPT_DONE,
                                .instance = instance,
@@ -77,9 +82,10 @@ static void feed_result(struct engine_execution *execution, uint32_t instance, u
     if (r && !execution->engine->failed) engine_fail(execution->engine, &err);
 }
 
-void attempt_feed_failure(struct engine_execution *execution, uint32_t instance, uint64_t fence, enum failure failure, const char *message)
+void attempt_feed_failure(struct engine_execution *execution, uint32_t instance, uint64_t fence, enum failure failure,
+                          const char *message)
 {
-    struct action_result result = {.failure = failure, .error = str_from(message)};
+    struct action_result result = {.failure = failure, .error = str_from(message), .exit_code = -1};
     feed_result(execution, instance, fence, &result);
 }
 
@@ -90,15 +96,13 @@ static void host_done(struct action_attempt *base, const struct action_result *g
 {
     struct attempt *attempt = (struct attempt *)base;
     struct engine_execution *execution = attempt->execution;
+    const struct engine *engine = execution->engine;
     struct action_result result = *given;
     if (base->secrets_count) {
-        struct orch_str output = mask_secrets(result.output, base->secrets, base->secrets_count, &attempt->arena);
-        struct orch_str error = mask_secrets(result.error, base->secrets, base->secrets_count, &attempt->arena);
-        if (output.data || !result.output.size) result.output = output;
-        else result.output = STR_NONE; /* memory is short: rather nothing than a secret */
-        result.error = error.data || !result.error.size ? error : STR_NONE;
+        result.output = secrets_mask_json(attempt, result.output, &attempt->arena);
+        result.error = secrets_mask(attempt, result.error, &attempt->arena);
     }
-    if (!execution->closing && !execution->engine->failed) feed_result(execution, attempt->instance, attempt->fence, &result);
+    if (!engine->closing && !engine->failed) feed_result(execution, attempt->instance, attempt->fence, &result);
     attempt_remove(attempt);
 }
 
@@ -112,55 +116,66 @@ static char stream_letter(enum log_stream stream)
     return 's';
 }
 
+/* Lines come by the million: what they need in between is given back after each. */
 static void host_log(struct action_attempt *base, enum log_stream stream, struct orch_str line)
 {
     struct attempt *attempt = (struct attempt *)base;
     struct engine_execution *execution = attempt->execution;
     struct engine *engine = execution->engine;
-    if (base->secrets_count) {
-        struct orch_str masked = mask_secrets(line, base->secrets, base->secrets_count, &attempt->arena);
-        if (!masked.data && line.size) return;
-        line = masked;
-    }
+    const struct engine_observer *observer = &engine->options.observer;
+    struct arena_mark mark = arena_mark(&engine->scratch);
+    line = secrets_mask(attempt, line, &engine->scratch);
     if (engine->store_dir.size) {
         if (!attempt->log) {
             struct core_summary summary;
             core_get_summary(execution->core, &summary);
-            attempt->log = logfile_new(engine->store_dir, str_from(execution->id), base->task_path, summary.generation, base->attempt_number);
+            attempt->log = logfile_new(engine->store_dir, str_from(execution->id), base->task_path, summary.generation,
+                                       base->attempt_number);
         }
         struct orch_error err = ORCH_ERROR_INIT;
-        if (attempt->log && logfile_add(attempt->log, engine_now(engine), stream_letter(stream), line, &err) && engine->options.observer.trouble)
-            engine->options.observer.trouble(engine->options.observer.user, &err); /* a lost log line costs no result */
+        if (attempt->log && logfile_add(attempt->log, engine_now(engine), stream_letter(stream), line, &err) &&
+            observer->trouble)
+            observer->trouble(observer->user, &err); /* a lost log line costs no result */
     }
-    if (engine->options.observer.log)
-        engine->options.observer.log(engine->options.observer.user, execution, attempt->instance, base->attempt_number, stream, line);
+    if (observer->log) observer->log(observer->user, execution, attempt->instance, base->attempt_number, stream, line);
+    arena_rewind(&engine->scratch, mark);
 }
 
 static void host_progress(struct action_attempt *base, double fraction, struct orch_str text)
 {
     struct attempt *attempt = (struct attempt *)base;
     struct engine *engine = attempt->execution->engine;
+    const struct engine_observer *observer = &engine->options.observer;
+    struct arena_mark mark = arena_mark(&engine->scratch);
+    text = secrets_mask(attempt, text, &engine->scratch);
+    size_t size = text.size;
+    if (size > sizeof attempt->progress_text) {
+        size = sizeof attempt->progress_text;
+        while (size > 0 && (text.data[size] & 0xC0) == 0x80) size--; /* no half characters */
+    }
+    if (size) memcpy(attempt->progress_text, text.data, size);
+    attempt->progress_size = (uint16_t)size;
     attempt->progress = fraction;
     attempt->has_progress = true;
-    struct orch_str kept = arena_str(&attempt->arena, str_of(text.data, text.size < 200 ? text.size : 200));
-    if (kept.data) attempt->progress_text = kept;
-    if (engine->options.observer.progress)
-        engine->options.observer.progress(engine->options.observer.user, attempt->execution, attempt->instance, fraction, text);
+    if (observer->progress) observer->progress(observer->user, attempt->execution, attempt->instance, fraction, text);
+    arena_rewind(&engine->scratch, mark);
 }
 
-bool engine_execution_progress(const struct engine_execution *execution, uint32_t instance, double *ret_fraction, struct orch_str *ret_text)
+bool engine_execution_progress(const struct engine_execution *execution, uint32_t instance, double *ret_fraction,
+                               struct orch_str *ret_text)
 {
     const struct attempt *attempt = attempt_find(execution->engine, execution, instance);
     if (!attempt || !attempt->has_progress) return false;
     *ret_fraction = attempt->progress;
-    *ret_text = attempt->progress_text;
+    *ret_text = str_of(attempt->progress_text, attempt->progress_size);
     return true;
 }
 
 /*
  * Providers.
  */
-static int provider_add(struct engine *engine, const struct action_provider *provider, void *context, struct orch_error *err)
+static int provider_add(struct engine *engine, const struct action_provider *provider, void *context,
+                        struct orch_error *err)
 {
     ORCH_ASSERT(engine->providers_count < ENGINE_PROVIDERS_MAX);
     if (!context && provider->open) {
@@ -189,7 +204,8 @@ int attempts_open(struct engine *engine, struct orch_error *err)
 void attempts_close(struct engine *engine)
 {
     for (uint32_t i = engine->providers_count; i-- > 0;)
-        if (engine->providers[i].open && engine->providers[i].provider->close) engine->providers[i].provider->close(engine->providers[i].context);
+        if (engine->providers[i].open && engine->providers[i].provider->close)
+            engine->providers[i].provider->close(engine->providers[i].context);
     engine->providers_count = 0;
 }
 
@@ -227,16 +243,19 @@ static int gather_inputs(struct attempt *attempt, struct orch_error *err)
     const struct core_instance *instance = core_get_instance(execution->core, attempt->instance);
     const struct block *block = instance->task->block;
     const struct core_frame *frame = core_get_frame(execution->core, instance->frame);
-    uint32_t from = block->dependency_start[instance->task->index], to = block->dependency_start[instance->task->index + 1];
+    uint32_t from = block->dependency_start[instance->task->index],
+             to = block->dependency_start[instance->task->index + 1];
     struct action_input *inputs = ARENA_ARRAY(&attempt->arena, to - from, struct action_input);
     if (!inputs) return error_memory(err);
     uint32_t count = 0;
     for (uint32_t i = from; i < to; i++) {
-        const struct core_instance *dependency = core_get_instance(execution->core, frame->first + block->dependencies[i]);
+        const struct core_instance *dependency =
+            core_get_instance(execution->core, frame->first + block->dependencies[i]);
         if (!dependency->detail) continue;
         struct orch_str output = dependency->detail->output;
         if (!output.size && dependency->detail->blob) {
-            int r = store_get_blob(execution->engine->store, execution->number, dependency->detail->blob, &attempt->arena, &output, err);
+            int r = store_get_blob(execution->engine->store, execution->number, dependency->detail->blob,
+                                   &attempt->arena, &output, err);
             if (r) return r;
         }
         if (output.size) inputs[count++] = (struct action_input){dependency->task->id, output};
@@ -254,10 +273,16 @@ static int gather_secrets(struct attempt *attempt, struct orch_error *err)
     struct orch_str *values = ARENA_ARRAY(&attempt->arena, count, struct orch_str);
     if (!values) return error_memory(err);
     uint32_t i = 0;
-    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next) values[i++] = secret->value;
+    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next)
+        values[i++] = secret->value;
     attempt->base.secrets = values;
     attempt->base.secrets_count = count;
     return 0;
+}
+
+static bool has_scratch(enum action_kind kind)
+{
+    return kind == ACTION_SHELL || kind == ACTION_EXEC || kind == ACTION_SCRIPT;
 }
 
 static int attempt_fill(struct attempt *attempt, struct orch_error *err)
@@ -282,14 +307,18 @@ static int attempt_fill(struct attempt *attempt, struct orch_error *err)
     if (!base->task_path.data) return error_memory(err);
     struct core_summary summary;
     core_get_summary(execution->core, &summary);
-    base->key = arena_printf(&attempt->arena, "%s/%.*s/%u", execution->id, STR_ARG(base->task_path), summary.generation);
-    if (engine->store_dir.size)
-        base->scratch_dir = arena_printf(&attempt->arena, "%.*s/scratch/%s-%u-%llu", STR_ARG(engine->store_dir), execution->id, attempt->instance,
-                                         (unsigned long long)attempt->fence);
-    if (!base->key.data || (engine->store_dir.size && !base->scratch_dir.data)) return error_memory(err);
+    base->key =
+        arena_printf(&attempt->arena, "%s/%.*s/%u", execution->id, STR_ARG(base->task_path), summary.generation);
+    bool wants_scratch = engine->store_dir.size && has_scratch(base->kind);
+    if (wants_scratch)
+        base->scratch_dir = arena_printf(&attempt->arena, "%.*s/scratch/%s-%u-%llu", STR_ARG(engine->store_dir),
+                                         execution->id, attempt->instance, (unsigned long long)attempt->fence);
+    if (!base->key.data || (wants_scratch && !base->scratch_dir.data)) return error_memory(err);
     int r = gather_secrets(attempt, err);
     if (!r) r = gather_inputs(attempt, err);
-    if (!r) r = core_render(execution->core, attempt->instance, engine_now(engine), &attempt->arena, &base->config, &base->env, err);
+    if (!r)
+        r = core_render(execution->core, attempt->instance, engine_now(engine), &attempt->arena, &base->config,
+                        &base->env, err);
     return r;
 }
 
@@ -310,7 +339,8 @@ void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fen
     struct engine *engine = execution->engine;
     const struct core_instance *instance = core_get_instance(execution->core, at);
     /* Decided meanwhile to stop, or already over: what was to start never does. The stop that follows reports it. */
-    if (instance->state != TASK_RUNNING || !instance->detail || instance->detail->fence != fence || instance->stopping) return;
+    if (instance->state != TASK_RUNNING || !instance->detail || instance->detail->fence != fence || instance->stopping)
+        return;
     struct orch_error err = ORCH_ERROR_INIT;
     struct attempt *attempt = attempt_new(execution, at, fence);
     int r = attempt ? attempt_fill(attempt, &err) : error_memory(&err);
@@ -323,31 +353,36 @@ void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fen
             ORCH_ASSERT(provider != UINT32_MAX);
             attempt->provider = engine->providers[provider].provider;
             attempt->context = engine->providers[provider].context;
-            attempt->accepted = true; /* done may come from within start, and the attempt is gone then */
             r = attempt->provider->start(attempt->context, &attempt->base, &err);
-            if (!r) return;
+            if (!r) return; /* done may have come from within, and the attempt is gone then */
         }
     }
+    struct action_result result = {.failure = failure_of(r), .error = str_from(err.message), .exit_code = -1};
+    if (attempt)
+        result.error =
+            secrets_mask(attempt, result.error, &attempt->arena); /* what could not be started may name one */
+    feed_result(execution, at, fence, &result);
     if (attempt) attempt_remove(attempt);
-    attempt_feed_failure(execution, at, fence, failure_of(r), err.message);
 }
 
 void attempt_stop(struct engine_execution *execution, uint32_t at)
 {
     const struct core_instance *instance = core_get_instance(execution->core, at);
     struct attempt *attempt = attempt_find(execution->engine, execution, at);
-    if (attempt) {
-        if (attempt->provider) attempt->provider->stop(attempt->context, &attempt->base, false);
-        else child_stop(attempt);
-        return;
+    /* Of one that ended meanwhile, the next is another attempt. */
+    if (attempt && instance->stopping) {
+        if (attempt->provider)
+            attempt->provider->stop(attempt->context, &attempt->base, false);
+        else
+            child_stop(attempt);
     }
+    if (attempt) return;
     if (instance->state == TASK_RUNNING && instance->stopping && instance->detail)
         attempt_feed_failure(execution, at, instance->detail->fence, FAILURE_CANCELLED, "stopped before it began");
 }
 
 void attempt_drop_all(struct engine_execution *execution, bool hasten)
 {
-    if (execution->engine->closing || execution->engine->failed) execution->closing = true;
     for (struct attempt *attempt = execution->attempts, *next; attempt; attempt = next) {
         next = attempt->next; /* stop may report at once */
         if (attempt->provider) attempt->provider->stop(attempt->context, &attempt->base, hasten);

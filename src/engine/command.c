@@ -3,28 +3,30 @@
  */
 #include "internal.h"
 
-static int ask(struct engine *engine, struct engine_execution *execution, const struct core_input *input, engine_done done, void *user,
-               struct orch_error *err)
+static int ask(struct engine *engine, struct engine_execution *execution, const struct core_input *input,
+               engine_done done, void *user, struct orch_error *err)
 {
     int r = execution_feed(execution, input, err);
     /* What was decided is recorded with the batch that is being gathered: its commit is the answer. */
     return r ? r : batch_wait(engine, done, user, err);
 }
 
-int engine_cancel(struct engine *engine, struct engine_execution *execution, struct orch_str by, struct orch_str reason, engine_done done,
-                  void *user, struct orch_error *err)
+int engine_cancel(struct engine *engine, struct engine_execution *execution, struct orch_str by, struct orch_str reason,
+                  engine_done done, void *user, struct orch_error *err)
 {
     struct core_input input = {.type = INPUT_CANCEL, .instance = CORE_NONE, .by = by, .cancel = {.reason = reason}};
     return ask(engine, execution, &input, done, user, err);
 }
 
-int engine_pause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done, void *user, struct orch_error *err)
+int engine_pause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done,
+                 void *user, struct orch_error *err)
 {
     struct core_input input = {.type = INPUT_PAUSE, .instance = CORE_NONE, .by = by};
     return ask(engine, execution, &input, done, user, err);
 }
 
-int engine_unpause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done, void *user, struct orch_error *err)
+int engine_unpause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done,
+                   void *user, struct orch_error *err)
 {
     struct core_input input = {.type = INPUT_RESUME, .instance = CORE_NONE, .by = by};
     return ask(engine, execution, &input, done, user, err);
@@ -45,24 +47,28 @@ static int only_approval(const struct engine_execution *execution, uint32_t *ret
         found = i;
     }
     int r = 0;
-    if (count == 0) r = error_set(err, ORCH_ERR_STATE, "run %s waits for no approval", execution->id);
+    if (count == 0)
+        r = error_set(err, ORCH_ERR_STATE, "run %s waits for no approval", execution->id);
     else if (count > 1) {
         r = error_set(err, ORCH_ERR_USAGE, "run %s waits for %u approvals: say which", execution->id, count);
         error_hint(err, "one of: %.*s", STR_ARG(buf_str(&names)));
-    } else *ret = found;
+    } else
+        *ret = found;
     buf_done(&names);
     return r;
 }
 
-int engine_approve(struct engine *engine, struct engine_execution *execution, struct orch_str path, bool approved, struct orch_str by,
-                   struct orch_str comment, engine_done done, void *user, struct orch_error *err)
+int engine_approve(struct engine *engine, struct engine_execution *execution, struct orch_str path, bool approved,
+                   struct orch_str by, struct orch_str comment, engine_done done, void *user, struct orch_error *err)
 {
     struct core_input input = {.type = INPUT_APPROVE, .by = by, .approve = {.approved = approved}};
     int r = 0;
-    if (path.size == 0) r = only_approval(execution, &input.instance, err);
+    if (path.size == 0)
+        r = only_approval(execution, &input.instance, err);
     else {
         input.instance = core_find(execution->core, path);
-        if (input.instance == CORE_NONE) r = error_set(err, ORCH_ERR_NOT_FOUND, "run %s has no task \"%.*s\"", execution->id, STR_ARG(path));
+        if (input.instance == CORE_NONE)
+            r = error_set(err, ORCH_ERR_NOT_FOUND, "run %s has no task \"%.*s\"", execution->id, STR_ARG(path));
     }
     if (r) return r;
     struct buf text;
@@ -75,9 +81,10 @@ int engine_approve(struct engine *engine, struct engine_execution *execution, st
     return r;
 }
 
-int engine_signal(struct engine *engine, struct engine_execution *execution, struct orch_str name, struct orch_str data_json, struct orch_str by,
-                  engine_done done, void *user, struct orch_error *err)
+int engine_signal(struct engine *engine, struct engine_execution *execution, struct orch_str name,
+                  struct orch_str data_json, struct orch_str by, engine_done done, void *user, struct orch_error *err)
 {
-    struct core_input input = {.type = INPUT_SIGNAL, .instance = CORE_NONE, .by = by, .signal = {.name = name, .data = data_json}};
+    struct core_input input = {
+        .type = INPUT_SIGNAL, .instance = CORE_NONE, .by = by, .signal = {.name = name, .data = data_json}};
     return ask(engine, execution, &input, done, user, err);
 }

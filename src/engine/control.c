@@ -1,5 +1,6 @@
 /*
- * control.c - commands from other processes, over a Unix socket in the store's directory: one JSON object a line each way.
+ * control.c - commands from other processes, over a Unix socket in the store's directory: one JSON object a line each
+ * way.
  *
  * The directory lets nobody else in (0700), and the peer's user is looked at besides.
  */
@@ -12,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CONTROL_LINE_MAX (1u * 1024 * 1024)
-#define CONTROL_CLIENTS_MAX 64
+#define CONTROL_LINE_MAX        (1u * 1024 * 1024)
+#define CONTROL_CLIENTS_MAX     64
 #define CONTROL_TIMEOUT_SECONDS 30
 
 struct client {
@@ -31,11 +32,7 @@ struct control {
     struct client *clients;
     uint32_t clients_count;
     int directory;
-};
-
-struct answer {
-    uv_write_t write;
-    struct buf text;
+    bool closed;
 };
 
 static void client_free(struct client *client)
@@ -43,8 +40,10 @@ static void client_free(struct client *client)
     if (!client->closed || client->waiting) return;
     struct control *control = client->control;
     if (client->next) client->next->previous = client->previous;
-    if (client->previous) client->previous->next = client->next;
-    else control->clients = client->next;
+    if (client->previous)
+        client->previous->next = client->next;
+    else
+        control->clients = client->next;
     control->clients_count--;
     buf_done(&client->line);
     free(client);
@@ -64,41 +63,30 @@ static void client_close(struct client *client)
     uv_close((uv_handle_t *)&client->pipe, client_closed);
 }
 
-static void written(uv_write_t *write, int status)
+/*
+ * Answers are short and requests come one by one, so an answer fits into the socket's buffer: who does not read is let
+ * go. Not by uv_write: that would raise SIGPIPE for a peer that went away, and to ignore it is not ours to decide.
+ */
+static void answer_send(struct client *client, struct buf *text)
 {
-    (void)status; /* a peer that went away needs no answer */
-    struct answer *answer = (struct answer *)write;
-    buf_done(&answer->text);
-    free(answer);
-}
-
-static struct answer *answer_new(void)
-{
-    struct answer *answer = calloc(1, sizeof *answer);
-    if (answer) buf_init(&answer->text, NULL, CONTROL_LINE_MAX);
-    return answer;
-}
-
-static void answer_send(struct client *client, struct answer *answer)
-{
-    buf_add_char(&answer->text, '\n');
-    uv_buf_t part = uv_buf_init(answer->text.data, (unsigned)answer->text.size);
-    if (client->closing || answer->text.failed || uv_write(&answer->write, (uv_stream_t *)&client->pipe, &part, 1, written)) {
-        buf_done(&answer->text);
-        free(answer);
-    }
+    uv_os_fd_t fd;
+    buf_add_char(text, '\n');
+    bool sent = !client->closing && !text->failed && uv_fileno((uv_handle_t *)&client->pipe, &fd) == 0 &&
+                send(fd, text->data, text->size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)text->size;
+    if (!sent) client_close(client);
+    buf_done(text);
 }
 
 static void answer_error(struct client *client, const struct orch_error *err)
 {
-    struct answer *answer = answer_new();
-    if (!answer) return;
-    buf_printf(&answer->text, "{\"error\":{\"code\":\"%s\",\"message\":", orch_error_name(err->code));
-    json_format_string(str_from(err->message), &answer->text);
-    buf_add_text(&answer->text, ",\"hint\":");
-    json_format_string(str_from(err->hint), &answer->text);
-    buf_add_text(&answer->text, "}}");
-    answer_send(client, answer);
+    struct buf text;
+    buf_init(&text, NULL, CONTROL_LINE_MAX);
+    buf_printf(&text, "{\"error\":{\"code\":\"%s\",\"message\":", orch_error_name(err->code));
+    json_format_string(str_from(err->message), &text);
+    buf_add_text(&text, ",\"hint\":");
+    json_format_string(str_from(err->hint), &text);
+    buf_add_text(&text, "}}");
+    answer_send(client, &text);
 }
 
 static void recorded(void *user, int status)
@@ -115,10 +103,10 @@ static void recorded(void *user, int status)
         answer_error(client, &err);
         return;
     }
-    struct answer *answer = answer_new();
-    if (!answer) return;
-    buf_add_text(&answer->text, "{\"ok\":true}");
-    answer_send(client, answer);
+    struct buf text;
+    buf_init(&text, NULL, CONTROL_LINE_MAX);
+    buf_add_text(&text, "{\"ok\":true}");
+    answer_send(client, &text);
 }
 
 static struct orch_str text_of(struct value request, const char *key)
@@ -130,10 +118,12 @@ static struct orch_str text_of(struct value request, const char *key)
 static int carry_out(struct client *client, struct value request, struct orch_error *err)
 {
     struct engine *engine = client->control->engine;
-    struct orch_str command = text_of(request, "command"), id = text_of(request, "execution"), by = text_of(request, "by");
+    struct orch_str command = text_of(request, "command"), id = text_of(request, "execution"),
+                    by = text_of(request, "by");
     int64_t number;
     if (!command.size) return error_set(err, ORCH_ERR_USAGE, "the request has no command");
-    if (!store_execution_number(id, &number)) return error_set(err, ORCH_ERR_NOT_FOUND, "\"%.*s\" is no run", STR_ARG(id));
+    if (!store_execution_number(id, &number))
+        return error_set(err, ORCH_ERR_NOT_FOUND, "\"%.*s\" is no run", STR_ARG(id));
     struct engine_execution *execution = engine_find(engine, number);
     if (str_is(command, "retry")) {
         int r = engine_retry(engine, number, text_of(request, "from"), by, &execution, err);
@@ -144,12 +134,14 @@ static int carry_out(struct client *client, struct value request, struct orch_er
         error_hint(err, "orch show %.*s  says how it stands", STR_ARG(id));
         return ORCH_ERR_STATE;
     }
-    if (str_is(command, "cancel")) return engine_cancel(engine, execution, by, text_of(request, "reason"), recorded, client, err);
+    if (str_is(command, "cancel"))
+        return engine_cancel(engine, execution, by, text_of(request, "reason"), recorded, client, err);
     if (str_is(command, "pause")) return engine_pause(engine, execution, by, recorded, client, err);
     if (str_is(command, "resume")) return engine_unpause(engine, execution, by, recorded, client, err);
     if (str_is(command, "approve")) {
         const struct value *approved = value_get(request, STR("approved"));
-        return engine_approve(engine, execution, text_of(request, "task"), approved && approved->kind == VALUE_BOOL && approved->boolean, by,
+        return engine_approve(engine, execution, text_of(request, "task"),
+                              approved && approved->kind == VALUE_BOOL && approved->boolean, by,
                               text_of(request, "comment"), recorded, client, err);
     }
     if (str_is(command, "signal")) {
@@ -158,7 +150,8 @@ static int carry_out(struct client *client, struct value request, struct orch_er
         buf_init(&json, NULL, CONTROL_LINE_MAX);
         if (data) json_format(*data, 0, &json);
         int r = json.failed ? error_memory(err)
-                            : engine_signal(engine, execution, text_of(request, "name"), buf_str(&json), by, recorded, client, err);
+                            : engine_signal(engine, execution, text_of(request, "name"), buf_str(&json), by, recorded,
+                                            client, err);
         buf_done(&json);
         return r;
     }
@@ -200,7 +193,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *unused)
     }
     client->line.size += (size_t)count;
     size_t from = 0;
-    for (;;) {
+    while (!client->closing) {
         size_t end = str_find(buf_str(&client->line), STR("\n"), from);
         if (end == SIZE_MAX) break;
         on_line(client, str_of(client->line.data + from, end - from));
@@ -231,8 +224,9 @@ static void on_connect(uv_stream_t *listener, int status)
     control->clients = client;
     control->clients_count++;
     uv_os_fd_t fd;
-    if (uv_accept(listener, (uv_stream_t *)&client->pipe) || uv_fileno((uv_handle_t *)&client->pipe, &fd) || !same_user(fd) ||
-        control->clients_count > CONTROL_CLIENTS_MAX || uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read))
+    if (uv_accept(listener, (uv_stream_t *)&client->pipe) || uv_fileno((uv_handle_t *)&client->pipe, &fd) ||
+        !same_user(fd) || control->clients_count > CONTROL_CLIENTS_MAX ||
+        uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read))
         client_close(client);
 }
 
@@ -278,20 +272,20 @@ fail:;
     return error_errno(err, saved, "cannot make a socket in %s", engine->store_dir.data);
 }
 
+static void listener_closed(uv_handle_t *handle)
+{
+    ((struct control *)handle->data)->closed = true;
+}
+
 void control_close(struct engine *engine)
 {
     struct control *control = engine->control;
     engine->control = NULL;
     (void)unlinkat(control->directory, "sock", 0);
-    /* Answers of what is being recorded do not come any more. */
-    for (struct client *client = control->clients, *next; client; client = next) {
-        next = client->next;
-        client->waiting = 0;
-        client_close(client);
-    }
-    uv_close((uv_handle_t *)&control->listener, NULL);
-    for (int turns = 0; turns < 1000 && control->clients; turns++) uv_run(&engine->loop, UV_RUN_NOWAIT);
-    uv_run(&engine->loop, UV_RUN_NOWAIT);
+    /* Whoever waited for an answer has got it: the engine was drained, or has failed and told them. */
+    for (struct client *client = control->clients; client; client = client->next) client_close(client);
+    uv_close((uv_handle_t *)&control->listener, listener_closed);
+    while (control->clients || !control->closed) uv_run(&engine->loop, UV_RUN_NOWAIT);
     close(control->directory);
     free(control);
 }
@@ -307,7 +301,8 @@ static int connect_to(const char *store_path, struct orch_error *err)
     int r = -1;
     if (directory >= 0 && fd >= 0 && socket_address(directory, &address) == 0) {
         struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT_SECONDS};
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout); /* without it an answer is waited for longer */
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout,
+                         sizeof timeout); /* without it an answer is waited for longer */
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
         r = connect(fd, (struct sockaddr *)&address, sizeof address);
     }
@@ -338,14 +333,15 @@ static int exchange(int fd, struct orch_str request, struct buf *answer, struct 
 
 static int code_of(struct orch_str name)
 {
-#define CODE(code_name, number, text, http, exit_code, retry)                                                                                \
+#define CODE(code_name, number, text, http, exit_code, retry) \
     if (str_is(name, #code_name)) return number;
     ORCH_ERROR_LIST(CODE)
 #undef CODE
     return ORCH_ERR_INTERNAL;
 }
 
-int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer, struct orch_error *err)
+int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer,
+                        struct orch_error *err)
 {
     int fd = connect_to(store_path, err);
     if (fd < 0) return fd;
@@ -354,7 +350,8 @@ int engine_control_call(const char *store_path, struct value request, struct are
     buf_init(&answer, NULL, CONTROL_LINE_MAX);
     json_format(request, 0, &text);
     buf_add_char(&text, '\n');
-    int r = text.failed ? error_set(err, ORCH_ERR_LIMIT, "the command is too long") : exchange(fd, buf_str(&text), &answer, err);
+    int r = text.failed ? error_set(err, ORCH_ERR_LIMIT, "the command is too long")
+                        : exchange(fd, buf_str(&text), &answer, err);
     close(fd);
     struct orch_str kept = r ? STR_NONE : arena_str(arena, buf_str(&answer));
     buf_done(&text);

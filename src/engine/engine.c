@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define TIMER_MAX (60 * ORCH_SECOND)
+
 orch_time engine_now(const struct engine *engine)
 {
     /* The wall clock as it was at the start, moved on by the monotonic one: a jump of the wall clock hurts no timer. */
@@ -28,11 +30,21 @@ void engine_fail(struct engine *engine, const struct orch_error *err)
     if (engine->failed) return;
     engine->failed = true;
     engine->failure = *err;
-    if (engine->options.observer.trouble) engine->options.observer.trouble(engine->options.observer.user, err);
+    engine_stir(
+        engine); /* not uv_stop: it would hold for the next uv_run, and that is the one that closes the handles */
+}
+
+void engine_end_failed(struct engine *engine)
+{
+    if (engine->failure_told) return;
+    engine->failure_told = true;
+    if (engine->options.observer.trouble)
+        engine->options.observer.trouble(engine->options.observer.user, &engine->failure);
     /* What runs could not be recorded any more: it is ended, and found lost when the execution is taken up again. */
     for (struct engine_execution *execution = engine->executions; execution; execution = execution->next)
         attempt_drop_all(execution, true);
-    if (engine->handles_open) uv_stop(&engine->loop);
+    if (engine->committing) batch_tell(engine->committing, engine->failure.code);
+    if (engine->gathering) batch_tell(engine->gathering, engine->failure.code);
 }
 
 /*
@@ -47,7 +59,8 @@ static void heap_place(struct engine *engine, uint32_t at, struct engine_executi
 static void heap_up(struct engine *engine, uint32_t at)
 {
     struct engine_execution *execution = engine->heap[at];
-    for (; at > 1 && engine->heap[at / 2]->deadline > execution->deadline; at /= 2) heap_place(engine, at, engine->heap[at / 2]);
+    for (; at > 1 && engine->heap[at / 2]->deadline > execution->deadline; at /= 2)
+        heap_place(engine, at, engine->heap[at / 2]);
     heap_place(engine, at, execution);
 }
 
@@ -66,7 +79,7 @@ static void timer_fired(uv_timer_t *timer)
 {
     struct engine *engine = timer->data;
     orch_time now = engine_now(engine);
-    while (!engine->failed && engine->heap_count && engine->heap[1]->deadline <= now) {
+    while (!engine->failed && !engine->closing && engine->heap_count && engine->heap[1]->deadline <= now) {
         struct engine_execution *execution = engine->heap[1];
         struct core_input input = {.type = INPUT_TIMER, .instance = CORE_NONE};
         struct orch_error err = ORCH_ERROR_INIT;
@@ -87,6 +100,9 @@ static void timer_arm(struct engine *engine)
         return;
     }
     orch_time left = engine->heap[1]->deadline - engine_now(engine);
+    /* Rounded up: never early. Looked at again after a while: the loop's clock stands still while the machine sleeps.
+     */
+    if (left > TIMER_MAX) left = TIMER_MAX;
     uint64_t milliseconds = left <= 0 ? 0 : (uint64_t)((left + 999) / 1000);
     uv_update_time(&engine->loop);
     uv_timer_start(&engine->timer, timer_fired, milliseconds, 0);
@@ -112,8 +128,8 @@ void engine_timer_set(struct engine *engine, struct engine_execution *execution,
     if (!execution->heap_at) {
         if (engine->heap_count + 1 >= engine->heap_capacity) {
             uint32_t capacity = engine->heap_capacity ? engine->heap_capacity * 2 : 64;
-            struct engine_execution **heap =
-                mem_resize(engine->allocator, engine->heap, engine->heap_capacity * sizeof *heap, capacity * sizeof *heap);
+            struct engine_execution **heap = mem_resize(engine->allocator, engine->heap,
+                                                        engine->heap_capacity * sizeof *heap, capacity * sizeof *heap);
             if (!heap) {
                 struct orch_error err = ORCH_ERROR_INIT;
                 error_memory(&err);
@@ -146,7 +162,7 @@ static void on_check(uv_check_t *handle)
 
 static void on_wake(uv_async_t *handle)
 {
-    (void)store_poll(((struct engine *)handle->data)->store);
+    (void)handle; /* the loop comes round, and the flush asks the store */
 }
 
 static void store_wake(void *user)
@@ -177,7 +193,8 @@ static int open_loop(struct engine *engine, struct orch_error *err)
         return error_set(err, ORCH_ERR_IO, "cannot make an event loop: %s", uv_strerror(r));
     }
     engine->handles_open = true;
-    engine->timer.data = engine->retry.data = engine->prepare.data = engine->check.data = engine->wake.data = engine->idle.data = engine;
+    engine->timer.data = engine->retry.data = engine->prepare.data = engine->check.data = engine->wake.data =
+        engine->idle.data = engine;
     uv_prepare_start(&engine->prepare, on_prepare);
     uv_check_start(&engine->check, on_check);
     return 0;
@@ -198,11 +215,15 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
     if (!engine->options.grace_us) engine->options.grace_us = 10 * ORCH_SECOND;
     engine->wall_minus_monotonic = clock_wall() - clock_monotonic();
     arena_init(&engine->arena, NULL, 0);
+    arena_init(&engine->scratch, NULL, 0);
     zonefiles_init(&engine->zones, NULL, NULL);
     int r = open_loop(engine, err);
     if (r) goto fail;
-    struct store_options store_options = {
-        .mode = STORE_OWN, .no_sync = options->no_sync, .wake = store_wake, .user = engine};
+    struct store_options store_options = {.mode = STORE_OWN,
+                                          .no_sync = options->no_sync,
+                                          .reserve_size = options->reserve_size,
+                                          .wake = store_wake,
+                                          .user = engine};
     r = store_open(options->store_path, &store_options, &engine->store, err);
     if (r) goto fail;
     const char *path = store_path(engine->store);
@@ -232,25 +253,37 @@ fail:
     return r;
 }
 
+/* What was decided is recorded, and those who wait for it are told. Nothing new is decided meanwhile, so this ends. */
+static void drain(struct engine *engine)
+{
+    while (engine->store && engine->gathering) {
+        engine_flush(engine);
+        if (engine->failed || (!engine->committing && !engine->gathering->waiters && !engine->gathering->dirty)) break;
+        uv_run(&engine->loop, engine->committing ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    }
+}
+
 struct engine *engine_close(struct engine *engine)
 {
     if (!engine) return NULL;
     engine->closing = true;
+    engine->options.observer = (struct engine_observer){0}; /* who closes looks no more */
+    drain(engine);
     if (engine->control) control_close(engine);
-    if (engine->store && engine->gathering && !engine->failed) engine_flush(engine);
-    for (struct engine_execution *execution = engine->executions; execution; execution = execution->next) attempt_drop_all(execution, true);
+    for (struct engine_execution *execution = engine->executions; execution; execution = execution->next)
+        attempt_drop_all(execution, true);
     attempts_close(engine);
     if (engine->store) engine->store = store_close(engine->store);
+    engine->admission = admission_free(engine->admission);
     while (engine->executions) execution_free(engine->executions);
     engine->gathering = batch_free(engine->gathering);
     engine->committing = batch_free(engine->committing);
     engine->spare = batch_free(engine->spare);
-    ORCH_ASSERT(!engine->versions || engine->versions->refs > 0);
+    versions_forget_recent(engine);
     while (engine->versions) {
         engine->versions->refs = 1;
         (void)engine_version_unref(engine->versions);
     }
-    engine->admission = admission_free(engine->admission);
     if (engine->handles_open) {
         uv_walk(&engine->loop, close_handle, NULL);
         uv_run(&engine->loop, UV_RUN_DEFAULT);
@@ -258,6 +291,7 @@ struct engine *engine_close(struct engine *engine)
     }
     mem_resize(engine->allocator, engine->heap, engine->heap_capacity * sizeof *engine->heap, 0);
     zonefiles_done(&engine->zones);
+    arena_done(&engine->scratch);
     arena_done(&engine->arena);
     free(engine);
     return NULL;
@@ -283,6 +317,7 @@ int engine_run(struct engine *engine, bool (*done)(void *user), void *user, stru
     for (;;) {
         engine_flush(engine);
         if (engine->failed) {
+            engine_end_failed(engine);
             if (err) *err = engine->failure;
             return engine->failure.code;
         }

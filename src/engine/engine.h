@@ -1,8 +1,9 @@
 /*
- * engine.h - the shell around the core: turns what happens into inputs, has the transitions recorded, then acts on them.
+ * engine.h - the shell around the core: turns what happens into inputs, has the transitions recorded, then acts on
+ * them.
  *
- * One thread, one libuv loop. At most one append is under way at a time; what happens meanwhile goes into the next, so many executions share a
- * sync. Nothing is started, stopped, answered or shown before its transition is durable.
+ * One thread, one libuv loop. At most one append is under way at a time; what happens meanwhile goes into the next, so
+ * many executions share a sync. Nothing is started, stopped, answered or shown before its transition is durable.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -13,51 +14,65 @@
 
 struct engine;
 struct engine_version;   /* a definition that was read and checked, with the sub-workflows it names; counted */
-struct engine_execution; /* one that is loaded; the engine owns it; valid until its `ended` was observed and the callback returned, unless kept */
+struct engine_execution; /* one that is loaded; the engine owns it; valid until its `ended` was observed and the
+                            callback returned, unless kept */
 
 /* What goes on, told on the loop's thread after it is durable. Any function may be NULL. */
 struct engine_observer {
-    /* Transitions of one execution, in order; first_seq is the number of the first. The state already contains these and perhaps later ones. */
-    void (*transitions)(void *user, struct engine_execution *execution, uint64_t first_seq, const struct core_transition *items, uint32_t count);
+    /* Transitions of one execution, in order; first_seq is the number of the first. The state already contains these
+     * and perhaps later ones. */
+    void (*transitions)(void *user, struct engine_execution *execution, uint64_t first_seq,
+                        const struct core_transition *items, uint32_t count);
     /* A line that a task wrote, masked, as it stands in the attempt's log. */
-    void (*log)(void *user, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line);
-    void (*progress)(void *user, struct engine_execution *execution, uint32_t instance, double fraction, struct orch_str text);
+    void (*log)(void *user, struct engine_execution *execution, uint32_t instance, uint32_t attempt,
+                enum log_stream stream, struct orch_str line);
+    void (*progress)(void *user, struct engine_execution *execution, uint32_t instance, double fraction,
+                     struct orch_str text);
     /* An execution is over and durable; it is freed after this returns. */
     void (*ended)(void *user, struct engine_execution *execution);
-    /* The store can write no more (ORCH_ERR_IO, ...): the engine stops what runs; engine_run returns the error. ORCH_ERR_FULL: it waits and tries again. */
+    /* The store can write no more (ORCH_ERR_IO, ...): the engine stops what runs; engine_run returns the error.
+     * ORCH_ERR_FULL: it waits and tries again. Also told of a log that cannot be written, which stops nothing. */
     void (*trouble)(void *user, const struct orch_error *err);
     void *user;
 };
 
 struct engine_options {
-    const char *store_path;       /* NULL: in memory */
+    const char *store_path; /* NULL: in memory */
     bool no_sync;
-    uint32_t jobs;                /* processes and functions at once; 0: the number of processors, at least 4 */
-    orch_time grace_us;           /* between SIGTERM and SIGKILL; 0: 10 s */
+    uint64_t reserve_size; /* bytes of disk kept back so that what runs can be recorded when the disk is full; nothing
+                              new is started then. 0: none */
+    uint32_t jobs;         /* processes and functions at once; 0: the number of processors, at least 4 */
+    orch_time grace_us;    /* between SIGTERM and SIGKILL; 0: 10 s */
     struct action_functions *functions; /* borrowed; or NULL */
     struct engine_observer observer;
-    bool control;                 /* answer on the Unix socket in the store's directory */
-    const char *secrets_dir;      /* files named like secrets; or NULL */
-    bool record_only;             /* record commands, start nothing: what is ready stays so for whoever runs it next */
+    bool control;            /* answer on the Unix socket in the store's directory */
+    const char *secrets_dir; /* files named like secrets; or NULL */
+    bool record_only;        /* record commands, start nothing: what is ready stays so for whoever runs it next */
 };
 
 int engine_open(const struct engine_options *options, struct engine **ret, struct orch_error *err);
-/* Stops what runs (attempts stay "under way" in the journal: a later resume finds them lost), waits for appends, closes. */
+/*
+ * Records what was decided, tells those who wait for it (engine_done), stops what runs (attempts stay "under way" in
+ * the journal: a later resume finds them lost), closes. The observer is told nothing any more. Not from within a
+ * callback. Waits for functions that do not return.
+ */
 struct engine *engine_close(struct engine *engine);
 struct uv_loop_s *engine_loop(struct engine *engine);
 struct store *engine_store(struct engine *engine);
 orch_time engine_now(const struct engine *engine);
-/* Runs the loop until done(user) is true (asked after each turn), or nothing is left to do. Returns 0, or the store's error. */
+/* Runs the loop until done(user) is true (asked after each turn), or nothing is left to do. Returns 0, or the store's
+ * error. */
 int engine_run(struct engine *engine, bool (*done)(void *user), void *user, struct orch_error *err);
 
 /*
- * Reads a definition and the sub-workflows it names (a path, or a name: <name>.yaml, .yml, .json beside it). Also checks what needs the
- * engine: pools, functions, providers. Errors of the text go to diags; those of a sub-workflow's text become one error that names the file.
+ * Reads a definition and the sub-workflows it names (a path, or a name: <name>.yaml, .yml, .json beside it). Also
+ * checks what needs the engine: pools, functions, providers. Errors of the text go to diags; those of a sub-workflow's
+ * text become one error that names the file.
  *
  * @param file  as the user gave it: for messages and base directory
  */
-int engine_load(struct engine *engine, struct orch_str text, struct orch_str file, struct diags *diags, struct engine_version **ret,
-                struct orch_error *err);
+int engine_load(struct engine *engine, struct orch_str text, struct orch_str file, struct diags *diags,
+                struct engine_version **ret, struct orch_error *err);
 struct engine_version *engine_version_unref(struct engine_version *version);
 const struct workflow *engine_version_workflow(const struct engine_version *version);
 
@@ -65,27 +80,45 @@ struct engine_start {
     struct engine_version *version; /* the engine takes its own reference */
     struct value parameters;        /* complete: workflow_parameters */
     struct orch_str by;
-    struct orch_str file;           /* for `run --continue`; may be empty */
+    struct orch_str file; /* for `run --continue`; may be empty */
 };
-/* Starts an execution. Its number and id are known at once; it is durable when its first transitions are observed. Secrets and pools are checked before. */
-int engine_start(struct engine *engine, const struct engine_start *start, struct engine_execution **ret, struct orch_error *err);
-/* Takes up an execution that is alive in the store but not loaded (after a crash). ORCH_ERR_STATE when finished. Its children come along. */
-int engine_resume(struct engine *engine, int64_t number, struct engine_execution **ret, struct orch_error *err);
-/* Makes a finished execution run again: what failed and what follows, or from one task (a path) on. */
-int engine_retry(struct engine *engine, int64_t number, struct orch_str from_path, struct orch_str by, struct engine_execution **ret,
+/*
+ * Starts an execution. Its number and id are known at once; it is durable when its first transitions are observed.
+ * Secrets, pools and providers are checked before. ORCH_ERR_FULL while the disk is full (store_is_short).
+ */
+int engine_start(struct engine *engine, const struct engine_start *start, struct engine_execution **ret,
                  struct orch_error *err);
+/*
+ * Takes up an execution that is alive in the store but not loaded (after a crash). Its children come along. On failure
+ * nothing has changed. ORCH_ERR_STATE when it is finished; ORCH_ERR_CORRUPT when its journal cannot be read;
+ * ORCH_ERR_NOT_FOUND for a secret that is not set any more; ...
+ */
+int engine_resume(struct engine *engine, int64_t number, struct engine_execution **ret, struct orch_error *err);
+/*
+ * Makes a finished execution run again: what failed and what follows, or from one task (a path) on. One that was
+ * interrupted is taken up; tasks that are held go on. A sub-workflow is refused (ORCH_ERR_STATE), unless it runs and
+ * has held tasks: run its parent again, which runs its failed ones anew.
+ */
+int engine_retry(struct engine *engine, int64_t number, struct orch_str from_path, struct orch_str by,
+                 struct engine_execution **ret, struct orch_error *err);
 
-/* A command to a loaded execution. Returns an error when it makes no sense now; else it is recorded, and `done` (may be NULL) is called once that is durable. */
+/*
+ * A command to a loaded execution. Returns an error when it makes no sense now; else it is recorded, and `done` (may be
+ * NULL) is called exactly once: with 0 when that is durable, with an error when the store fails before (at the latest
+ * by engine_close).
+ */
 typedef void (*engine_done)(void *user, int status);
-int engine_cancel(struct engine *engine, struct engine_execution *execution, struct orch_str by, struct orch_str reason, engine_done done,
-                  void *user, struct orch_error *err);
-int engine_pause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done, void *user, struct orch_error *err);
-int engine_unpause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done, void *user, struct orch_error *err);
-/* path empty: the only approval that waits (ORCH_ERR_USAGE when there are several: the hint lists them). */
-int engine_approve(struct engine *engine, struct engine_execution *execution, struct orch_str path, bool approved, struct orch_str by,
-                   struct orch_str comment, engine_done done, void *user, struct orch_error *err);
-int engine_signal(struct engine *engine, struct engine_execution *execution, struct orch_str name, struct orch_str data_json, struct orch_str by,
+int engine_cancel(struct engine *engine, struct engine_execution *execution, struct orch_str by, struct orch_str reason,
                   engine_done done, void *user, struct orch_error *err);
+int engine_pause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done,
+                 void *user, struct orch_error *err);
+int engine_unpause(struct engine *engine, struct engine_execution *execution, struct orch_str by, engine_done done,
+                   void *user, struct orch_error *err);
+/* path empty: the only approval that waits (ORCH_ERR_USAGE when there are several: the hint lists them). */
+int engine_approve(struct engine *engine, struct engine_execution *execution, struct orch_str path, bool approved,
+                   struct orch_str by, struct orch_str comment, engine_done done, void *user, struct orch_error *err);
+int engine_signal(struct engine *engine, struct engine_execution *execution, struct orch_str name,
+                  struct orch_str data_json, struct orch_str by, engine_done done, void *user, struct orch_error *err);
 /* Kills what runs in an execution without waiting for the grace (second Ctrl-C). */
 void engine_hasten(struct engine *engine, struct engine_execution *execution);
 
@@ -96,12 +129,14 @@ const struct core *engine_execution_core(const struct engine_execution *executio
 int64_t engine_execution_number(const struct engine_execution *execution);
 const char *engine_execution_id(const struct engine_execution *execution);
 /* What an instance's running attempt last said of its progress; false when nothing. */
-bool engine_execution_progress(const struct engine_execution *execution, uint32_t instance, double *ret_fraction, struct orch_str *ret_text);
+bool engine_execution_progress(const struct engine_execution *execution, uint32_t instance, double *ret_fraction,
+                               struct orch_str *ret_text);
 /* Which limit holds a ready instance up, as a text ("jobs 4/4", "pool gpu 1/1"); false when none does. */
 bool engine_execution_blocked(const struct engine_execution *execution, uint32_t instance, struct buf *out);
 
 /*
- * Looking at an execution in a store without running it: the state folded from its journal. Everything lives until view_close.
+ * Looking at an execution in a store without running it: the state folded from its journal. Everything lives until
+ * view_close.
  */
 struct engine_view;
 int engine_view_open(struct store *store, int64_t number, struct engine_view **ret, struct orch_error *err);
@@ -111,10 +146,12 @@ const struct store_execution *engine_view_row(const struct engine_view *view);
 
 /*
  * Commands to the process that owns a store, over its Unix socket: one JSON object a line each way.
- * {"command":"cancel","execution":"r-..","by":..,"reason":..} ; pause, resume; approve {"task","approved","comment"}; signal {"name","data"}; retry {"from"}
+ * {"command":"cancel","execution":"r-..","by":..,"reason":..} ; pause, resume; approve {"task","approved","comment"};
+ * signal {"name","data"}; retry {"from"}
  * -> {"ok":true,...} or {"error":{"code":"STATE","message":..,"hint":..}}.
  */
 /* ORCH_ERR_UNAVAILABLE when nobody answers there. The answer's error becomes the return value. */
-int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer, struct orch_error *err);
+int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer,
+                        struct orch_error *err);
 
 #endif

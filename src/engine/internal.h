@@ -6,9 +6,14 @@
  *   batch       what was decided since the last append: transitions of several executions in one arena
  *   attempt     one running provider; gone when it is done
  *
- * Files: engine.c the loop and the life of the engine; batch.c gather, append, act; execution.c start, resume, retry, end;
- * attempt.c providers; child.c sub-workflows; limits.c admission; version.c definitions; command.c what people ask for;
- * control.c the socket; view.c looking; secret.c secrets.
+ * Files: engine.c the loop and the life of the engine; batch.c gather, append, act; execution.c one that is loaded;
+ * start.c its begin; resume.c taken up or run again; view.c folded from its journal; attempt.c providers; child.c
+ * sub-workflows; limits.c admission; version.c definitions; command.c what people ask for; control.c the socket;
+ * secret.c secrets.
+ *
+ * Two ways to stop. engine_fail: the store can write no more; from then on nothing is decided, and at the next turn of
+ * the loop what runs is killed and who waits is told. engine_close: nothing more is decided or acted on; what was
+ * decided is recorded, then what runs is killed.
  */
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
@@ -22,10 +27,15 @@
 #include "sys/logfile.h"
 #include "sys/zone.h"
 
-
-#define ENGINE_BLOB_SIZE (64u * 1024)    /* larger outputs are kept in a file of their own */
-#define ENGINE_NEST_MAX 32               /* executions inside executions */
+#define ENGINE_BLOB_SIZE    (64u * 1024)      /* larger outputs are kept in a file of their own */
+#define ENGINE_NEST_MAX     32                /* executions inside executions */
 #define ENGINE_ROW_INTERVAL (2 * ORCH_SECOND) /* at most so often is a running execution's row brought up to date */
+#define ENGINE_RECORD_SIZE \
+    (4u << 20) /* the transitions of one step may be many: texts of about so many bytes go into one record */
+#define ENGINE_RECENT          16         /* definitions kept for the next execution of a sub-workflow */
+#define ENGINE_RECENT_SIZE_MAX (1u << 20) /* of the normal form of such a one */
+#define ENGINE_FLUSHES_MAX \
+    64 /* appends of one turn of the loop, so that a memory store does not keep it from everything else */
 
 struct engine_version {
     uint32_t refs;
@@ -35,9 +45,10 @@ struct engine_version {
     char digest[65];
     struct orch_str base_dir; /* where its file is */
     struct orch_str file;     /* as given */
-    struct value pinned;      /* MAP "<digest>/<name>" -> {digest, base_dir, file}: every sub-workflow reachable from here */
+    struct value pinned; /* MAP "<digest>/<name>" -> {digest, base_dir, file}: every sub-workflow reachable from here */
     struct engine_version *next;
-    bool stored;              /* its normal form has been handed to the store */
+    uint32_t *pool_needs; /* for each of its pools, the most slots that one task needs */
+    bool stored;          /* its normal form has been handed to the store */
 };
 
 struct secret {
@@ -52,28 +63,23 @@ struct attempt {
     struct engine_execution *execution;
     uint32_t instance;
     uint64_t fence;
-    const struct action_provider *provider; /* NULL: a sub-workflow */
+    const struct action_provider *provider; /* NULL: a sub-workflow, or not started */
     void *context;
-    struct logfile *log;        /* made at the first line */
+    int64_t child;       /* the execution of a sub-workflow */
+    struct logfile *log; /* made at the first line */
     double progress;
-    struct orch_str progress_text;
+    char progress_text[200];
+    uint16_t progress_size;
     bool has_progress;
-    bool accepted;              /* the provider will report */
     struct attempt *bucket_next;
     struct attempt *next, *previous; /* of the execution */
-};
-
-struct execution_limit {        /* of a group: `concurrency` on it */
-    uint32_t frame;
-    admission_limit limit;
-    struct execution_limit *next;
 };
 
 struct engine_execution {
     struct engine *engine;
     struct engine_version *version;
     struct core *core;
-    struct arena arena;         /* texts below */
+    struct arena arena; /* texts below */
     int64_t number;
     char id[20];
     struct orch_str base_dir, file, by, parameters;
@@ -83,19 +89,23 @@ struct engine_execution {
     uint32_t parent_instance;
     uint64_t parent_fence;
     uint32_t nest;
-    bool creating;              /* its row is not handed over yet */
-    bool ended;                 /* decided; freed once durable */
-    bool closing;
+    bool creating; /* its row is not handed over yet */
+    bool ended;    /* decided; freed once durable */
     uint64_t next_seq;
-    uint8_t row_state;          /* as last told to the store */
+    uint8_t row_state; /* as last told to the store */
+    uint32_t row_generation;
     orch_time row_at;
     struct core_transitions turn; /* in the batch's arena */
     struct engine_execution *dirty_next;
     bool dirty;
+    bool held; /* admission holds its requests back: it is paused */
     orch_time deadline;
-    uint32_t heap_at;           /* in the timer heap, 0 is not in it */
-    admission_limit limit;      /* concurrency of this execution */
-    struct execution_limit *group_limits;
+    uint32_t heap_at;                   /* in the timer heap, 0 is not in it */
+    admission_limit limit;              /* concurrency of this execution */
+    struct named_limit *workflow_limit; /* concurrency of its workflow, or NULL */
+    struct named_limit **pools;         /* as workflow->pools */
+    admission_limit *frame_limits;      /* `concurrency` of groups, by frame; 0: none */
+    uint32_t frame_limits_count;
     struct attempt *attempts;
     struct secret *secrets;
     struct engine_execution *bucket_next, *next, *previous;
@@ -109,24 +119,32 @@ struct waiter {
 
 struct batch {
     struct arena arena;
-    struct engine_execution *dirty;      /* first to last */
+    struct engine_execution *dirty; /* first to last */
     struct engine_execution **dirty_tail;
-    struct waiter *waiters;
+    struct waiter *waiters; /* not told yet */
     struct waiter **waiters_tail;
     /* once handed over */
-    struct commit_item { struct engine_execution *execution; uint64_t first_seq; struct core_transitions turn; } *items;
-    struct store_entry *entries;
+    struct commit_item {
+        struct engine_execution *execution;
+        uint64_t first_seq;
+        struct core_transitions turn;
+    } * items;
     uint32_t items_count;
+    struct store_entry *entries; /* at least one for each item */
+    uint32_t entries_count;
 };
 
-#define ENGINE_BUCKETS 4096
+#define ENGINE_BUCKETS       4096
 #define ENGINE_PROVIDERS_MAX 8
 
 struct named_limit { /* pools, and concurrency of a workflow over its executions */
     struct orch_str name;
     admission_limit limit;
-    uint32_t users;
+    uint32_t units;
+    uint32_t need;  /* the most that one task of those who use it needs */
+    uint32_t users; /* loaded executions; it goes with the last */
     struct named_limit *next;
+    char bytes[];
 };
 
 struct engine {
@@ -136,24 +154,31 @@ struct engine {
     uv_timer_t timer;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_idle_t idle;             /* active while something waits for this turn's end */
+    uv_idle_t idle; /* active while something waits for this turn's end */
     uv_async_t wake;
-    uv_timer_t retry;           /* after ORCH_ERR_FULL */
+    uv_timer_t retry; /* after ORCH_ERR_FULL */
     bool handles_open;
     struct store *store;
     struct orch_str store_dir;
     struct orch_str mark;
-    struct arena arena;         /* life of the engine */
+    struct arena arena;   /* life of the engine */
+    struct arena scratch; /* for the length of a call: marked and rewound */
     struct zonefiles zones;
     struct action_host host;
-    struct { const struct action_provider *provider; void *context; bool open; } providers[ENGINE_PROVIDERS_MAX];
+    struct {
+        const struct action_provider *provider;
+        void *context;
+        bool open;
+    } providers[ENGINE_PROVIDERS_MAX];
     uint32_t providers_count;
     struct admission *admission;
     admission_limit jobs;
     struct named_limit *pools, *workflows;
     struct batch *gathering, *committing, *spare;
     struct engine_version *versions;
-    struct engine_execution *executions;
+    struct engine_version *recent[ENGINE_RECENT]; /* counted; NULL where none */
+    uint32_t recent_next;
+    struct engine_execution *executions; /* newest first */
     uint32_t executions_count;
     struct engine_execution *execution_buckets[ENGINE_BUCKETS];
     struct attempt *attempt_buckets[ENGINE_BUCKETS];
@@ -162,36 +187,66 @@ struct engine {
     uint32_t heap_count, heap_capacity;
     int64_t wall_minus_monotonic;
     orch_time now_last;
-    struct orch_error failure;  /* set once: the engine is stopping */
+    struct orch_error failure; /* set once: the engine is stopping */
     bool failed;
-    bool stalled;               /* disk full: the commit under way is tried again */
+    bool failure_told; /* what runs was killed, who waits was told */
+    bool stalled;      /* disk full: the commit under way is tried again */
     bool closing;
     bool flushing;
-    bool survivors_ended;       /* what an earlier life left running is gone */
     struct control *control;
 };
 
 /* engine.c */
+/* From now on nothing is decided any more. May be called from anywhere: what follows is done by engine_end_failed at
+ * the next turn. */
 void engine_fail(struct engine *engine, const struct orch_error *err);
+void engine_end_failed(struct engine *engine);
 void engine_timer_set(struct engine *engine, struct engine_execution *execution, orch_time deadline);
 void engine_stir(struct engine *engine); /* makes the loop come round to flush */
 
 /* batch.c */
 struct batch *batch_new(struct engine *engine);
 struct batch *batch_free(struct batch *batch);
+/* Tells those who wait for it, each once. */
+void batch_tell(struct batch *batch, int status);
 /* One input to one execution: decided now, recorded with the next append. The input's texts are copied when need be. */
 int execution_feed(struct engine_execution *execution, const struct core_input *input, struct orch_error *err);
+/* Takes an execution out of the batch being gathered: what was decided about it is forgotten. */
+void batch_drop(struct engine_execution *execution);
 int batch_wait(struct engine *engine, engine_done done, void *user, struct orch_error *err);
 void engine_flush(struct engine *engine);
 void engine_retry_commit(struct uv_timer_s *timer);
 
 /* execution.c */
-struct engine_execution *execution_new(struct engine *engine, struct engine_version *version, int64_t number, struct orch_error *err);
+struct engine_execution *execution_new(struct engine *engine, struct engine_version *version, int64_t number,
+                                       struct orch_error *err);
 void execution_free(struct engine_execution *execution);
-int execution_start(struct engine *engine, const struct engine_start *start, struct engine_execution *parent, uint32_t parent_instance,
-                    uint64_t parent_fence, struct engine_execution **ret, struct orch_error *err);
 void execution_row(const struct engine_execution *execution, struct arena *arena, struct store_execution *ret);
 void execution_after_end(struct engine_execution *execution);
+
+/* start.c */
+int execution_start(struct engine *engine, const struct engine_start *start, struct engine_execution *parent,
+                    uint32_t parent_instance, uint64_t parent_fence, struct engine_execution **ret,
+                    struct orch_error *err);
+/* What the definition needs of this engine. */
+int providers_check(struct engine *engine, const struct workflow *workflow, struct orch_error *err);
+/* A copy; ORCH_ERR_NO_MEMORY without a message. */
+int text_keep(struct arena *arena, struct orch_str text, struct orch_str *ret);
+
+/* resume.c */
+/* Takes up an execution that is alive, and its children. */
+int execution_resume(struct engine *engine, int64_t number, uint32_t nest, struct engine_execution **ret,
+                     struct orch_error *err);
+
+/* view.c */
+/*
+ * Folds the journal of an execution into a new core.
+ *
+ * @param keep        where *ret_pinned lives; both may be NULL
+ * @param ret_pinned  the sub-workflows that were pinned when it started
+ */
+int journal_fold(struct store *store, int64_t number, struct core *core, struct arena *keep, struct value *ret_pinned,
+                 uint64_t *ret_next_seq, struct orch_error *err);
 
 /* attempt.c */
 int attempts_open(struct engine *engine, struct orch_error *err);
@@ -204,7 +259,8 @@ void attempt_drop_all(struct engine_execution *execution, bool hasten);
 void attempt_remove(struct attempt *attempt);
 struct attempt *attempt_new(struct engine_execution *execution, uint32_t instance, uint64_t fence);
 /* Reports an end for an instance without a provider. */
-void attempt_feed_failure(struct engine_execution *execution, uint32_t instance, uint64_t fence, enum failure failure, const char *message);
+void attempt_feed_failure(struct engine_execution *execution, uint32_t instance, uint64_t fence, enum failure failure,
+                          const char *message);
 
 /* child.c */
 int child_start(struct attempt *attempt, struct value config, struct orch_error *err);
@@ -214,19 +270,32 @@ void child_ended(struct engine_execution *child);
 int children_resume(struct engine_execution *execution, struct orch_error *err);
 
 /* limits.c */
+/* Whether a task asks for admission. */
+bool limits_apply(const struct task *task);
+/* Once for a definition: what it needs. ORCH_ERR_LIMIT when a task stands under too many limits. */
+int limits_measure(struct engine_version *version, struct orch_error *err);
 int limits_open(struct engine_execution *execution, struct orch_error *err);
+/* When nothing of it waits or holds any more; also of one that was opened in part. */
 void limits_close(struct engine_execution *execution);
+/* Takes back all that it holds and waits for. */
+void limits_forget(struct engine_execution *execution);
+void limits_frame_ended(struct engine_execution *execution, uint32_t frame);
 int limits_request(struct engine_execution *execution, uint32_t instance, bool take, struct orch_error *err);
 
 /* version.c */
-int version_by_digest(struct engine *engine, struct orch_str digest, struct orch_str base_dir, struct orch_str file, struct value pinned,
+int version_by_digest(struct engine *engine, struct orch_str digest, struct orch_str base_dir, struct orch_str file,
                       struct engine_version **ret, struct orch_error *err);
+void versions_forget_recent(struct engine *engine);
 struct engine_version *version_ref(struct engine_version *version);
 int version_store(struct engine_version *version, struct orch_error *err);
 
 /* secret.c */
-int secret_get(struct engine *engine, struct orch_str name, struct arena *arena, struct orch_str *ret, struct orch_error *err);
+int secret_get(struct engine *engine, struct orch_str name, struct arena *arena, struct orch_str *ret,
+               struct orch_error *err);
 int secrets_load(struct engine_execution *execution, struct orch_error *err);
+/* A text, or a JSON text, without the secrets in it. STR_NONE when memory is short: rather nothing than a secret. */
+struct orch_str secrets_mask(const struct attempt *attempt, struct orch_str text, struct arena *arena);
+struct orch_str secrets_mask_json(const struct attempt *attempt, struct orch_str json, struct arena *arena);
 
 /* control.c */
 int control_open(struct engine *engine, struct orch_error *err);

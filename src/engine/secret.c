@@ -1,15 +1,18 @@
 /*
- * secret.c - secrets by name, from the environment or files. Their values are rendered into an attempt, never recorded, and masked in what it writes.
+ * secret.c - secrets by name, from the environment or files. Their values are rendered into an attempt, never recorded,
+ * and masked in what it writes.
  */
 #include "internal.h"
 
 #include <stdlib.h>
 
 #include "sys/file.h"
+#include "sys/mask.h"
 
 #define SECRET_SIZE_MAX (64u * 1024)
 
-int secret_get(struct engine *engine, struct orch_str name, struct arena *arena, struct orch_str *ret, struct orch_error *err)
+int secret_get(struct engine *engine, struct orch_str name, struct arena *arena, struct orch_str *ret,
+               struct orch_error *err)
 {
     char key[256];
     if (name.size == 0 || name.size > 128) return error_set(err, ORCH_ERR_NOT_FOUND, "no secret has such a name");
@@ -39,7 +42,8 @@ int secret_get(struct engine *engine, struct orch_str name, struct arena *arena,
         if (r != ORCH_ERR_NOT_FOUND) return r;
     }
     error_set(err, ORCH_ERR_NOT_FOUND, "secret \"%.*s\" is not set", STR_ARG(name));
-    error_hint(err, "set the environment variable ORCH_SECRET_%.*s, or give --secrets DIR with a file of that name", STR_ARG(name));
+    error_hint(err, "set the environment variable ORCH_SECRET_%.*s, or give --secrets DIR with a file of that name",
+               STR_ARG(name));
     return ORCH_ERR_NOT_FOUND;
 }
 
@@ -74,4 +78,91 @@ int secrets_load(struct engine_execution *execution, struct orch_error *err)
             }
         }
     return 0;
+}
+
+/*
+ * Masking.
+ */
+struct orch_str secrets_mask(const struct attempt *attempt, struct orch_str text, struct arena *arena)
+{
+    if (attempt->base.secrets_count == 0 || text.size == 0) return text;
+    return mask_secrets(text, attempt->base.secrets, attempt->base.secrets_count, arena);
+}
+
+struct masking {
+    const struct attempt *attempt;
+    struct arena *arena;
+    struct buf out;
+};
+
+static void put_masked(struct masking *masking, struct value value);
+
+/* A secret is not always a string: a number that holds one is hidden too. */
+static void put_number(struct masking *masking, struct value value)
+{
+    size_t at = masking->out.size;
+    json_format(value, 0, &masking->out);
+    if (masking->out.failed) return;
+    struct orch_str text = str_of(masking->out.data + at, masking->out.size - at);
+    struct orch_str masked = secrets_mask(masking->attempt, text, masking->arena);
+    if (masked.data == text.data) return;
+    masking->out.size = at;
+    json_format_string(masked.data ? masked : STR("***"), &masking->out);
+}
+
+/* Keys that came to be alike are told apart by their place: a JSON object has each key once. */
+static void put_key(struct masking *masking, struct orch_str key, uint32_t index)
+{
+    struct orch_str masked = secrets_mask(masking->attempt, key, masking->arena);
+    if (masked.data != key.data) masked = arena_printf(masking->arena, "%.*s #%u", STR_ARG(masked), index + 1);
+    json_format_string(masked, &masking->out);
+}
+
+static void put_masked(struct masking *masking, struct value value)
+{
+    struct buf *out = &masking->out;
+    switch (value.kind) {
+    case VALUE_STRING:
+        json_format_string(secrets_mask(masking->attempt, value_str(value), masking->arena), out);
+        return;
+    case VALUE_LIST:
+        buf_add_char(out, '[');
+        for (uint32_t i = 0; i < value.size && !out->failed; i++) {
+            if (i) buf_add_char(out, ',');
+            put_masked(masking, value.items[i]);
+        }
+        buf_add_char(out, ']');
+        return;
+    case VALUE_MAP:
+        buf_add_char(out, '{');
+        for (uint32_t i = 0; i < value.size && !out->failed; i++) {
+            if (i) buf_add_char(out, ',');
+            put_key(masking, value_str(value_members(value)[i].key), i);
+            buf_add_char(out, ':');
+            put_masked(masking, value_members(value)[i].value);
+        }
+        buf_add_char(out, '}');
+        return;
+    case VALUE_INT:
+    case VALUE_UINT:
+    case VALUE_DOUBLE:
+    case VALUE_NUMBER: put_number(masking, value); return;
+    default: json_format(value, 0, out); return; /* JSON has true, false and null besides */
+    }
+}
+
+/* In the text a secret may be written with escapes, and hiding a part of the text may leave no JSON: so it is done
+ * value by value. */
+struct orch_str secrets_mask_json(const struct attempt *attempt, struct orch_str json, struct arena *arena)
+{
+    struct value value;
+    struct json_limits limits = {.depth_max = 10000};
+    if (attempt->base.secrets_count == 0 || json.size == 0) return json;
+    struct masking masking = {.attempt = attempt, .arena = arena};
+    if (json_parse(json, &limits, arena, &value, NULL)) return STR_NONE;
+    buf_init(&masking.out, arena->allocator, 0);
+    put_masked(&masking, value);
+    struct orch_str made = masking.out.failed ? STR_NONE : arena_str(arena, buf_str(&masking.out));
+    buf_done(&masking.out);
+    return made;
 }

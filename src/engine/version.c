@@ -9,7 +9,7 @@
 #include "sys/file.h"
 
 #define DEFINITION_SIZE_MAX (1024u * 1024 * 1024)
-#define PINNED_MAX 1000 /* sub-workflows reachable from one definition */
+#define PINNED_MAX          1000 /* sub-workflows reachable from one definition */
 
 struct engine_version *version_ref(struct engine_version *version)
 {
@@ -48,22 +48,44 @@ static struct engine_version *version_new(struct engine *engine, struct orch_err
     return version;
 }
 
-static int version_read(struct engine_version *version, struct orch_str text, struct orch_str file, struct diags *diags)
+/* With findings an error of the text; without, err says what. */
+static int version_read(struct engine_version *version, struct orch_str text, struct orch_str file, struct diags *diags,
+                        struct orch_error *err)
 {
     int r = workflow_read(text, file, &version->arena, diags, &version->workflow);
-    if (!r) store_digest(version->workflow->normal, version->digest);
+    if (r == ORCH_ERR_NO_MEMORY) return error_memory(err);
+    if (r) return diags_to_error(diags, file, err);
+    store_digest(version->workflow->normal, version->digest);
+    r = limits_measure(version, err);
+    if (r && err) snprintf(err->file, sizeof err->file, "%.*s", STR_ARG(file));
     return r;
+}
+
+/* The next execution of a sub-workflow comes soon, most often: it is not read again each time. */
+static void keep_recent(struct engine_version *version)
+{
+    struct engine *engine = version->engine;
+    if (version->workflow->normal.size > ENGINE_RECENT_SIZE_MAX) return;
+    struct engine_version **place = &engine->recent[engine->recent_next++ % ENGINE_RECENT];
+    (void)engine_version_unref(*place);
+    *place = version_ref(version);
+}
+
+void versions_forget_recent(struct engine *engine)
+{
+    for (uint32_t i = 0; i < ENGINE_RECENT; i++) engine->recent[i] = engine_version_unref(engine->recent[i]);
 }
 
 int version_store(struct engine_version *version, struct orch_error *err)
 {
     if (version->stored) return 0;
-    int r = store_put_definition(version->engine->store, str_from(version->digest), version->workflow->name, version->workflow->normal, err);
+    int r = store_put_definition(version->engine->store, str_from(version->digest), version->workflow->name,
+                                 version->workflow->normal, err);
     if (!r) version->stored = true;
     return r;
 }
 
-int version_by_digest(struct engine *engine, struct orch_str digest, struct orch_str base_dir, struct orch_str file, struct value pinned,
+int version_by_digest(struct engine *engine, struct orch_str digest, struct orch_str base_dir, struct orch_str file,
                       struct engine_version **ret, struct orch_error *err)
 {
     for (struct engine_version *version = engine->versions; version; version = version->next)
@@ -84,23 +106,23 @@ int version_by_digest(struct engine *engine, struct orch_str digest, struct orch
     if (!r && !diags) r = error_memory(err);
     if (!r) {
         diags_init(diags, &scratch);
-        r = version_read(version, normal, file, diags);
-        if (r == ORCH_ERR_NO_MEMORY) error_memory(err);
-        else if (r) r = diags_to_error(diags, file, err);
+        r = version_read(version, normal, file, diags, err);
         if (!r && !str_is(digest, version->digest))
-            r = error_set(err, ORCH_ERR_CORRUPT, "the definition stored as %.12s is another one now: %.12s", digest.data, version->digest);
+            r = error_set(err, ORCH_ERR_CORRUPT, "the definition stored as %.12s is another one now: %.12s",
+                          digest.data, version->digest);
     }
     if (!r) {
         version->base_dir = arena_str(&version->arena, base_dir);
         version->file = arena_str(&version->arena, file);
         version->stored = true;
-        if (!version->base_dir.data || !version->file.data || value_copy(pinned, &version->arena, &version->pinned)) r = error_memory(err);
+        if (!version->base_dir.data || !version->file.data) r = error_memory(err);
     }
     arena_done(&scratch);
     if (r) {
         (void)engine_version_unref(version);
         return r;
     }
+    keep_recent(version);
     *ret = version;
     return 0;
 }
@@ -130,7 +152,8 @@ static struct orch_str directory_of(struct orch_str file, struct arena *arena)
     size_t end = path.size;
     while (end > 0 && path.data[end - 1] != '/') end--;
     struct orch_str directory;
-    if (path.size) directory = arena_str(arena, end > 1 ? str_of(path.data, end - 1) : STR("/"));
+    if (path.size)
+        directory = arena_str(arena, end > 1 ? str_of(path.data, end - 1) : STR("/"));
     else {
         char *here = getcwd(NULL, 0);
         directory = here ? arena_str(arena, str_from(here)) : STR_NONE;
@@ -142,24 +165,28 @@ static struct orch_str directory_of(struct orch_str file, struct arena *arena)
 
 static bool is_path(struct orch_str name)
 {
-    return str_find(name, STR("/"), 0) != SIZE_MAX || str_ends_with(name, STR(".yaml")) || str_ends_with(name, STR(".yml")) ||
-           str_ends_with(name, STR(".json"));
+    return str_find(name, STR("/"), 0) != SIZE_MAX || str_ends_with(name, STR(".yaml")) ||
+           str_ends_with(name, STR(".yml")) || str_ends_with(name, STR(".json"));
 }
 
-static int find_file(struct loading *loading, const struct engine_version *from, struct orch_str name, struct orch_str *ret_path, struct orch_str *ret_text)
+static int find_file(struct loading *loading, const struct engine_version *from, struct orch_str name,
+                     struct orch_str *ret_path, struct orch_str *ret_text)
 {
     static const char *const endings[] = {".yaml", ".yml", ".json"};
     bool path = is_path(name);
     for (size_t i = 0; i < (path ? 1 : 3); i++) {
-        struct orch_str file = name.data[0] == '/' ? arena_str(&loading->scratch, name)
-                                                   : arena_printf(&loading->scratch, "%.*s/%.*s%s", STR_ARG(from->base_dir), STR_ARG(name), path ? "" : endings[i]);
+        struct orch_str file = name.data[0] == '/'
+                                   ? arena_str(&loading->scratch, name)
+                                   : arena_printf(&loading->scratch, "%.*s/%.*s%s", STR_ARG(from->base_dir),
+                                                  STR_ARG(name), path ? "" : endings[i]);
         if (!file.data) return error_memory(loading->err);
         int r = file_read(file.data, DEFINITION_SIZE_MAX, &loading->scratch, ret_text, loading->err);
         if (r == 0) *ret_path = file;
         if (r != ORCH_ERR_NOT_FOUND) return r;
     }
     error_set(loading->err, ORCH_ERR_DEPENDENCY, "workflow \"%.*s\" is not there", STR_ARG(name));
-    error_hint(loading->err, path ? "the path counts from %.*s" : "looked for its .yaml, .yml and .json in %.*s", STR_ARG(from->base_dir));
+    error_hint(loading->err, path ? "the path counts from %.*s" : "looked for its .yaml, .yml and .json in %.*s",
+               STR_ARG(from->base_dir));
     return ORCH_ERR_DEPENDENCY;
 }
 
@@ -182,15 +209,13 @@ static int load_sub(struct loading *loading, struct engine_version *from, const 
     struct engine_version *version = version_new(loading->engine, loading->err);
     if (!version) return ORCH_ERR_NO_MEMORY;
     struct diags *diags = ARENA_NEW(&loading->scratch, struct diags);
-    if (!diags) r = error_memory(loading->err);
+    if (!diags)
+        r = error_memory(loading->err);
     else {
         diags_init(diags, &loading->scratch);
-        r = version_read(version, text, path, diags);
-        if (r == ORCH_ERR_NO_MEMORY) error_memory(loading->err);
-        else if (r) {
-            r = diags_to_error(diags, path, loading->err);
+        r = version_read(version, text, path, diags, loading->err);
+        if (r && diags->error_count)
             error_hint(loading->err, "orch validate %.*s  shows all that is wrong with it", STR_ARG(path));
-        }
     }
     if (!r) {
         version->base_dir = directory_of(path, &version->arena);
@@ -203,7 +228,8 @@ static int load_sub(struct loading *loading, struct engine_version *from, const 
     }
     /* The same definition may be named from several places, or name itself. */
     for (uint32_t i = 0; i < loading->versions_count; i++)
-        if (strcmp(loading->versions[i]->digest, version->digest) == 0 && str_equal(loading->versions[i]->base_dir, version->base_dir)) {
+        if (strcmp(loading->versions[i]->digest, version->digest) == 0 &&
+            str_equal(loading->versions[i]->base_dir, version->base_dir)) {
             (void)engine_version_unref(version);
             version = version_ref(loading->versions[i]);
             break;
@@ -240,7 +266,8 @@ static int pin_all(struct loading *loading, struct engine_version *root)
     for (uint32_t i = 0; i < loading->pins_count; i++) {
         struct engine_version *version = loading->pins[i].version;
         struct value_member *parts = ARENA_ARRAY(arena, 3, struct value_member);
-        struct orch_str key = arena_str(arena, loading->pins[i].key), digest = arena_str(arena, str_from(version->digest)),
+        struct orch_str key = arena_str(arena, loading->pins[i].key),
+                        digest = arena_str(arena, str_from(version->digest)),
                         base_dir = arena_str(arena, version->base_dir), file = arena_str(arena, version->file);
         if (!parts || !key.data || !digest.data || !base_dir.data || !file.data) return ORCH_ERR_NO_MEMORY;
         parts[0] = (struct value_member){value_string(STR("digest")), value_string(digest)};
@@ -253,15 +280,13 @@ static int pin_all(struct loading *loading, struct engine_version *root)
     return value_map(members, loading->pins_count, arena, &root->pinned);
 }
 
-int engine_load(struct engine *engine, struct orch_str text, struct orch_str file, struct diags *diags, struct engine_version **ret,
-                struct orch_error *err)
+int engine_load(struct engine *engine, struct orch_str text, struct orch_str file, struct diags *diags,
+                struct engine_version **ret, struct orch_error *err)
 {
     struct engine_version *root = version_new(engine, err);
     if (!root) return ORCH_ERR_NO_MEMORY;
-    int r = version_read(root, text, file, diags);
+    int r = version_read(root, text, file, diags, err);
     if (r) {
-        if (r == ORCH_ERR_NO_MEMORY) error_memory(err);
-        else r = diags_to_error(diags, file, err);
         (void)engine_version_unref(root);
         return r;
     }
