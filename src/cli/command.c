@@ -160,7 +160,7 @@ static int carry_out(struct command *command, const char *said)
                 if (code == EXIT_CANCELLED && strcmp(command->name, "cancel") == 0) code = EXIT_OK; /* that is what was asked for */
             } else {
                 r = record_alone(command, &err);
-                if (!r) printf("%s %s; nobody runs it now: orch run FILE --continue %s\n", command->id, said, command->id);
+                if (!r) printf("%s %s; nobody runs it now: orch run --continue %s\n", command->id, said, command->id);
             }
         }
     }

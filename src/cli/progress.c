@@ -124,7 +124,13 @@ static void on_ended(void *user, struct engine_execution *execution)
 {
     struct progress *progress = user;
     if (execution != progress->execution) return;
-    core_get_summary(engine_execution_core(execution), &progress->last);
+    const struct core *core = engine_execution_core(execution);
+    core_get_summary(core, &progress->last);
+    /* What a condition skipped is as it should be; what could not start is not. */
+    for (uint32_t i = 0; progress->last.states[TASK_SKIPPED] && i < core_instance_count(core); i++) {
+        const struct core_instance *instance = core_get_instance(core, i);
+        if (instance->state == TASK_SKIPPED && instance->reason != REASON_WHEN && instance->task->kind == TASK_LEAF) progress->not_started++;
+    }
     progress->state = progress->last.state;
     progress->error = arena_str(&progress->arena, progress->last.error);
     progress->ended = true;
@@ -255,9 +261,14 @@ static void print_end(struct progress *progress)
     if (failed) fprintf(stderr, "   %u failed%s", failed, last->failed_allowed == failed ? " (allowed)" : "");
     if (last->states[TASK_COMPENSATED]) fprintf(stderr, "   %u compensated", last->states[TASK_COMPENSATED]);
     if (last->states[TASK_CANCELLED]) fprintf(stderr, "   %u cancelled", last->states[TASK_CANCELLED]);
-    if (last->states[TASK_SKIPPED]) fprintf(stderr, "   %u not started", last->states[TASK_SKIPPED]);
+    if (last->states[TASK_SKIPPED] > progress->not_started) fprintf(stderr, "   %u skipped", last->states[TASK_SKIPPED] - progress->not_started);
+    if (progress->not_started) fprintf(stderr, "   %u not started", progress->not_started);
     fputc('\n', stderr);
     if (ok) return;
+    if (progress->state == EXECUTION_CANCELLED && !progress->failed_count) {
+        if (store_path(engine_store(progress->engine))) fprintf(stderr, "  next:  orch retry %s    run what was cancelled\n", progress->id);
+        return;
+    }
     print_failed(progress);
     if (!progress->failed_count && progress->error.size) {
         struct buf clean;

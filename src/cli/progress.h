@@ -45,6 +45,7 @@ struct progress {
     bool ended, announced;
     enum execution_state state;
     struct core_summary last; /* when it ended; its texts are not valid any more */
+    uint32_t not_started;     /* leaves skipped because of a failure or a stop */
     struct orch_str error;
     struct progress_failed *failed;
     uint32_t failed_count;    /* counts those beyond PROGRESS_FAILED_MAX too */

@@ -28,7 +28,7 @@ static void begin_line(struct progress *progress, struct orch_str who, const cha
     size_t at = plain->line.size;
     cli_clean(who, 0, false, &plain->line);
     while (plain->line.size < at + 15) buf_add_char(&plain->line, ' ');
-    buf_printf(&plain->line, " %-8s", what);
+    buf_printf(&plain->line, " %-8s ", what);
 }
 
 static void end_line(struct progress *progress)
@@ -62,7 +62,7 @@ static void run_line(struct progress *progress, const char *what)
 {
     struct plain *plain = progress->own;
     begin_line(progress, STR("run"), progress->id);
-    buf_printf(&plain->line, " %-8s", what);
+    buf_printf(&plain->line, " %-11s ", what);
 }
 
 static void plain_begin(struct progress *progress, bool resumed)
@@ -256,8 +256,8 @@ static void plain_end(struct progress *progress, struct engine_execution *execut
     const struct core_summary *last = &progress->last;
     run_line(progress, execution_state_to_string(progress->state));
     put_time(&plain->line, "", last->ended_at - last->started_at);
-    buf_printf(&plain->line, " ok=%u failed=%u skipped=%u", last->states[TASK_SUCCEEDED], last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT],
-               last->states[TASK_SKIPPED]);
+    buf_printf(&plain->line, " ok=%u failed=%u skipped=%u waiting=%u", last->states[TASK_SUCCEEDED], last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT],
+               last->states[TASK_SKIPPED] - progress->not_started, progress->not_started);
     end_line(progress);
 }
 

@@ -339,13 +339,19 @@ static void draw_children(struct progress *progress, uint32_t at, uint32_t room)
     struct tty *tty = progress->own;
     const struct branch *branch = &tty->branches[at];
     uint32_t most = room < CHILDREN_SHOWN ? room : CHILDREN_SHOWN, shown = 0, there = 0;
+    uint32_t first[CHILDREN_SHOWN]; /* those that began first, in order: the picture stays calm */
     for (uint32_t i = 0; i < tty->active_count; i++) {
         if (tty->active[i].branch != at) continue;
         there++;
-        if (shown >= most) continue;
-        shown++;
-        draw_active(progress, &tty->active[i], 4, progress_path(progress, progress->execution, tty->active[i].instance));
+        uint32_t place = shown < most ? shown++ : most;
+        while (place > 0 && tty->active[first[place - 1]].instance > tty->active[i].instance) {
+            if (place < most) first[place] = first[place - 1];
+            place--;
+        }
+        if (place < most) first[place] = i;
     }
+    for (uint32_t i = 0; i < shown; i++)
+        draw_active(progress, &tty->active[first[i]], 4, progress_path(progress, progress->execution, tty->active[first[i]].instance));
     uint32_t left = branch->total - branch->done;
     uint32_t idle = left > there ? left - there : 0;
     if (room > shown && (there > shown || idle) && line_begin(tty)) {

@@ -179,7 +179,7 @@ static int print(struct list *list)
         cli_table_print(list->table, stdout);
         list->table = NULL;
     }
-    if (list->active) printf("%u active%s\n", list->count, list->interrupted ? "; interrupted ones go on with: orch run FILE --continue" : "");
+    if (list->active) printf("%u active%s\n", list->count, list->interrupted ? "; interrupted ones go on with: orch run --continue RUN" : "");
     else if (!list->count) puts("no runs");
     return 0;
 }

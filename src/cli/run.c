@@ -157,6 +157,13 @@ static int start(struct run *run, struct foreground *foreground, struct engine_e
     return r ? cli_error(err) : -1;
 }
 
+static int keep_latest(void *user, const struct store_execution *row)
+{
+    struct store_execution *latest = user;
+    if (!row->parent) latest->number = row->number; /* the oldest comes first */
+    return 0;
+}
+
 static int go_on(struct run *run, struct foreground *foreground, const char *id, struct engine_execution **ret, struct orch_error *err)
 {
     struct engine *engine = foreground_engine(foreground);
@@ -164,7 +171,15 @@ static int go_on(struct run *run, struct foreground *foreground, const char *id,
     int64_t number;
     int r;
     if (id) r = cli_run_number(store, id, &number, err);
-    else {
+    else if (!run->name) {
+        struct store_execution row = {0};
+        r = store_each_alive(store, keep_latest, &row, err);
+        number = row.number;
+        if (!r && !number) {
+            r = error_set(err, ORCH_ERR_NOT_FOUND, "there is nothing to continue: no run in %s was interrupted", store_path(store));
+            error_hint(err, "orch run FILE  starts one");
+        }
+    } else {
         r = store_find_latest(store, run->path, true, &number, err);
         if (r == ORCH_ERR_NOT_FOUND) {
             error_set(err, r, "there is nothing to continue: no run of %s was interrupted", run->name);
@@ -202,18 +217,22 @@ int cli_run(int argc, char **argv)
     };
     const struct cli_usage usage = {
         .verb = "run",
-        .arguments = "FILE [RUN]",
-        .summary = "Runs a workflow: FILE, or with --continue the run of it that was interrupted (the latest, or RUN)",
+        .arguments = "FILE",
+        .summary = "Runs a workflow: FILE, or with --continue [FILE] [RUN] the run that was interrupted (the latest of the file or folder, or RUN)",
         .examples = "  orch run build.yaml                      run it, see it run\n"
                     "  orch run etl.yaml -p day=2026-03-01      with a parameter\n"
-                    "  orch run etl.yaml --continue             after a crash: nothing recorded is run again",
+                    "  orch run etl.yaml --continue             after a crash: nothing recorded is run again\n"
+                    "  orch run --continue r-7Q2K               the same, by its number",
         .options = options,
-        .positionals_min = 1,
         .positionals_max = 2,
     };
     int count;
     int code = cli_parse(&usage, argc, argv, &count);
     if (code >= 0) return code;
+    if (count == 0 && !run.go_on) {
+        fputs("orch run: FILE is missing\n  = help: orch run --help\n", stderr);
+        return EXIT_USAGE;
+    }
     if (count == 2 && !run.go_on) {
         fprintf(stderr, "orch run: too much: \"%s\"\n  = help: parameters are given as -p name=value\n", argv[2]);
         return EXIT_USAGE;
@@ -222,16 +241,26 @@ int cli_run(int argc, char **argv)
     struct foreground *foreground = NULL;
     struct foreground_options how;
     struct engine_execution *execution;
-    run.name = argv[1];
+    const char *id = NULL;
+    int64_t number;
     arena_init(&run.arena, NULL, 0);
-    int r = read_file(&run, &err);
-    struct orch_str store = r ? STR_NONE : cli_store_path(run.flags.store, run.file.data, &run.arena);
+    /* `--continue` needs no file: the run knows its own. A word that is no file may be the run's number. */
+    if (run.go_on && count == 1 && !is_file(argv[1]) && store_execution_number(str_from(argv[1]), &number)) id = argv[1];
+    else if (count > 0) run.name = argv[1];
+    if (count == 2) id = argv[2];
+    int r = run.name ? read_file(&run, &err) : 0;
+    struct orch_str store = r ? STR_NONE : cli_store_path(run.flags.store, run.name ? run.file.data : NULL, &run.arena);
+    if (!r && !run.name) {
+        struct store *looked;
+        r = cli_store_read(run.flags.store, &run.arena, &looked, &err); /* nothing is made where there is nothing */
+        if (!r) store_close(looked);
+    }
     if (!r && !store.data) r = error_memory(&err);
     if (!r && !foreground_from_flags(&run.flags, store, &how)) r = error_set(&err, ORCH_ERR_USAGE, "--progress: unknown mode");
     if (!r) r = foreground_open(&how, &foreground, &err);
     if (r) code = cli_error(&err);
     else {
-        code = run.go_on ? go_on(&run, foreground, count == 2 ? argv[2] : NULL, &execution, &err) : start(&run, foreground, &execution, &err);
+        code = run.go_on ? go_on(&run, foreground, id, &execution, &err) : start(&run, foreground, &execution, &err);
         if (code < 0) code = foreground_run(foreground, execution, run.go_on);
     }
     foreground = foreground_close(foreground);

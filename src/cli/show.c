@@ -149,7 +149,7 @@ static void print_overview(struct show *show)
     for (uint32_t f = 0; f < core_frame_count(show->core); f++)
         if (core_get_frame(show->core, f)->owner == CORE_NONE) print_frame(show, f, 0);
     if (show->left_out) printf("  ... %u more: --all shows them\n", show->left_out);
-    if (interrupted) printf("\nnobody runs it now; to go on: orch run %.*s --continue %s\n", STR_ARG(row->file.size ? row->file : STR("FILE")), show->id);
+    if (interrupted) printf("\nnobody runs it now; to go on: orch run --continue %s\n", show->id);
 }
 
 /* ---- one task ---- */

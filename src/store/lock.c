@@ -105,6 +105,8 @@ int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], stru
         } else {
             code = error_errno(err, errno, "cannot lock %s/lock", path);
         }
+        if (code == ORCH_ERR_CONCURRENCY)
+            error_hint(err, "wait for it (orch ps), or keep this run elsewhere: --store DIR");
     }
     if (code == 0) {
         lock_read(fd, &pid, mark);
