@@ -27,7 +27,8 @@
 #define NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
 #endif
 
-/* The thread sanitizer takes clone for fork and stops when the memory is shared; glibc has it under this name as well. */
+/* The thread sanitizer takes clone for fork and stops when the memory is shared; glibc has it under this name as well.
+ */
 #if defined(__SANITIZE_THREAD__)
 #define THREAD_SANITIZER 1
 #elif defined(__has_feature)
