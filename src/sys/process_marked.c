@@ -66,7 +66,7 @@ static uint32_t find_marked(struct search *search)
     for (uint32_t i = 0; i < search->scan.count; i++) {
         struct scan_process *process = &search->scan.list[i];
 
-        if (!scan_is_alive(process) || is_ancestor(search, process->pid)) continue;
+        if (process->is_kernel || !scan_is_alive(process) || is_ancestor(search, process->pid)) continue;
         if (is_marked(search, process->pid)) process->owner = 0;
     }
     scan_inherit_owners(&search->scan);

@@ -100,7 +100,9 @@ bool scan_one(pid_t pid, struct scan_process *ret)
     at += 4;
     ret->parent = (int32_t)next_number(&at);
     ret->group = (int32_t)next_number(&at);
-    for (int field = 6; field < 20; field++) (void)next_number(&at);
+    for (int field = 6; field < 9; field++) (void)next_number(&at);
+    ret->is_kernel = next_number(&at) & 0x00200000; /* PF_KTHREAD */
+    for (int field = 10; field < 20; field++) (void)next_number(&at);
     ret->threads = (uint32_t)next_number(&at);
     (void)next_number(&at);
     ret->start = next_number(&at);

@@ -36,6 +36,7 @@ struct scan_process {
     int32_t owner;  /* for the caller; -1 after reading */
     uint64_t start; /* in clock ticks since boot: tells a process from a later one with the same pid */
     uint32_t threads;
+    bool is_kernel; /* a thread of the kernel: nobody's program */
     char state;     /* as in /proc/PID/stat: R S D T Z X ...; Z also for one whose first thread alone is dead */
 };
 

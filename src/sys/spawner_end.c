@@ -188,7 +188,10 @@ static void sweep_read(struct spawner_state *s)
     (void)scan_read(&s->scan);
     for (uint32_t i = 0; i < s->scan.count; i++) {
         struct scan_process *process = &s->scan.list[i];
-        uint32_t owner = spawner_find(s, s->by_pid, (uint64_t)process->pid);
+        uint32_t owner;
+
+        if (process->is_kernel) continue;
+        owner = spawner_find(s, s->by_pid, (uint64_t)process->pid);
 
         if (owner == SPAWNER_NONE) owner = spawner_find(s, s->by_pid, (uint64_t)process->group);
         if (owner == SPAWNER_NONE) {
