@@ -57,6 +57,11 @@ void attempt_remove(struct attempt *attempt)
         attempt->previous->next = attempt->next;
     else
         execution->attempts = attempt->next;
+    if (attempt->log_waits) {
+        struct attempt **log_at = &engine->logs_waiting;
+        while (*log_at != attempt) log_at = &(*log_at)->log_next;
+        *log_at = attempt->log_next;
+    }
     attempt->log = logfile_close(attempt->log);
     /* Left-overs go with the store's scratch. Only programs make one. */
     if (attempt->base.scratch_dir.size) (void)file_remove_tree(attempt->base.scratch_dir.data, NULL);
@@ -136,9 +141,26 @@ static void host_log(struct action_attempt *base, enum log_stream stream, struct
         if (attempt->log && logfile_add(attempt->log, engine_now(engine), stream_letter(stream), line, &err) &&
             observer->trouble)
             observer->trouble(observer->user, &err); /* a lost log line costs no result */
+        if (attempt->log && !attempt->log_waits) {
+            attempt->log_waits = true;
+            attempt->log_next = engine->logs_waiting;
+            engine->logs_waiting = attempt;
+        }
     }
     if (observer->log) observer->log(observer->user, execution, attempt->instance, base->attempt_number, stream, line);
     arena_rewind(&engine->scratch, mark);
+}
+
+void attempts_flush_logs(struct engine *engine)
+{
+    while (engine->logs_waiting) {
+        struct attempt *attempt = engine->logs_waiting;
+        struct orch_error err = ORCH_ERROR_INIT;
+        engine->logs_waiting = attempt->log_next;
+        attempt->log_waits = false;
+        if (logfile_flush(attempt->log, &err) && engine->options.observer.trouble)
+            engine->options.observer.trouble(engine->options.observer.user, &err);
+    }
 }
 
 static void host_progress(struct action_attempt *base, double fraction, struct orch_str text)

@@ -152,6 +152,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct engine *engine = handle->data;
     engine_flush(engine);
+    attempts_flush_logs(engine);
     timer_arm(engine);
 }
 

@@ -67,6 +67,8 @@ struct attempt {
     void *context;
     int64_t child;       /* the execution of a sub-workflow */
     struct logfile *log; /* made at the first line */
+    struct attempt *log_next;
+    bool log_waits; /* has lines that are not in the file yet: is in engine->logs_waiting */
     double progress;
     char progress_text[200];
     uint16_t progress_size;
@@ -182,6 +184,7 @@ struct engine {
     uint32_t executions_count;
     struct engine_execution *execution_buckets[ENGINE_BUCKETS];
     struct attempt *attempt_buckets[ENGINE_BUCKETS];
+    struct attempt *logs_waiting; /* by log_next */
     uint64_t serial;
     struct engine_execution **heap; /* by deadline; index 0 unused */
     uint32_t heap_count, heap_capacity;
@@ -251,6 +254,8 @@ int journal_fold(struct store *store, int64_t number, struct core *core, struct 
 /* attempt.c */
 int attempts_open(struct engine *engine, struct orch_error *err);
 void attempts_close(struct engine *engine);
+/* What was logged since the last time reaches the files: whoever follows a log sees it. Once a turn of the loop. */
+void attempts_flush_logs(struct engine *engine);
 bool attempt_kind_has_provider(const struct engine *engine, enum action_kind kind);
 struct attempt *attempt_find(struct engine *engine, const struct engine_execution *execution, uint32_t instance);
 void attempt_start(struct engine_execution *execution, uint32_t instance, uint64_t fence);
