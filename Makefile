@@ -8,11 +8,11 @@ FUZZ_SECONDS ?= 60
 # A release: optimised and hardened. A build folder that is there already is taken as it was set up.
 $(BUILD)/build.ninja:
 	@scripts/setup.sh build
-	@CC="$(CC)" meson setup $(BUILD) --prefix="$(PREFIX)" -Dbuildtype=release -Doptimization=2 -Dtests=false >$(BUILD).setup.log 2>&1 \
-	  || { cat $(BUILD).setup.log; exit 1; }; rm -f $(BUILD).setup.log
+	@CC="$(CC)" scripts/quietly.sh meson setup $(BUILD) --prefix="$(PREFIX)" -Dbuildtype=release -Doptimization=2 -Dtests=false
 
 build: $(BUILD)/build.ninja ## build it: build/orch and the libraries
-	@ninja -C $(BUILD) --quiet
+	@echo "building in $(BUILD)"
+	@scripts/quietly.sh ninja -C $(BUILD)
 
 demo: build ## run a workflow on this machine's own package database
 	@$(BUILD)/orch run examples/packages/packages.yaml -p out="$(abspath $(BUILD))/demo"
@@ -36,11 +36,12 @@ fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 bench: build ## measure, beside make and a bare loop
-	@ninja -C $(BUILD) --quiet benches
+	@scripts/quietly.sh ninja -C $(BUILD) benches
 	@bench/run.sh $(BUILD)
 
 install: build ## install to PREFIX, below DESTDIR
-	@meson configure $(BUILD) --prefix="$(PREFIX)" && meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+	@meson configure $(BUILD) --prefix="$(PREFIX)"
+	@scripts/quietly.sh meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
 	@echo "installed to $(DESTDIR)$(PREFIX)"
 
 clean: ## remove what was built

@@ -4,13 +4,12 @@ set -eu
 cd "$(dirname "$0")/.."
 build=$1
 shift
-log=$build.check.log summary=$build.summary
-trap 'rm -f "$log"' EXIT
+mkdir -p "$build"
+summary=$build/summary
 
 quietly()
 {
-    "$@" >"$log" 2>&1 && return
-    tail -50 "$log"
+    scripts/quietly.sh "$@" && return
     echo "0 passed, 1 failed" | tee "$summary"
     exit 1
 }

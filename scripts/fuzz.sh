@@ -7,10 +7,10 @@ seconds=${1:-60}
 [ $# -eq 0 ] || shift
 build=build-fuzz
 
-[ -f $build/build.ninja ] || CC=clang meson setup $build -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
-    -Dc_args=-fsanitize=fuzzer-no-link -Dbuildtype=debugoptimized >/dev/null
+[ -f $build/build.ninja ] || CC=clang scripts/quietly.sh meson setup $build -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
+    -Dc_args=-fsanitize=fuzzer-no-link -Dbuildtype=debugoptimized
 [ $# -gt 0 ] || set -- $(cd tests/fuzz/corpus && echo *)
-ninja -C $build $(printf 'tests/fuzz/fuzz-%s ' "$@") >$build/build.log 2>&1 || { tail -30 $build/build.log; exit 1; }
+scripts/quietly.sh ninja -C $build $(printf 'tests/fuzz/fuzz-%s ' "$@")
 status=0
 for target in "$@"; do
     case $target in

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 run()
 {
     build=$1 sanitizers=$2
-    [ -f "$build/build.ninja" ] || CC=clang meson setup "$build" -Db_sanitize="$sanitizers" -Db_lundef=false >/dev/null
+    [ -f "$build/build.ninja" ] || CC=clang scripts/quietly.sh meson setup "$build" -Db_sanitize="$sanitizers" -Db_lundef=false
     echo "== $sanitizers"
     scripts/check.sh "$build" --timeout-multiplier 5
 }
