@@ -119,7 +119,7 @@ class Checker:
             out.write(WORKFLOW.replace("EFFECT", json.dumps(self.effect)))
         self.ledger = Ledger(os.path.join(self.folder.name, "ledger"))
         self.results = {}     # (run, task) -> result once read: never to change
-        self.result_seen = {} # (run, task) -> number of ledger entries when its result was first read
+        self.accepted = {}    # (run, task) -> fence of the attempt whose result is recorded
         self.seed = arguments.seed
         self.kills = 0
         self.runs = 0
@@ -154,19 +154,24 @@ class Checker:
         for what, execution, task, _, fence, _ in entries:
             if execution == run and (task, fence) not in attempts:
                 self.fail(f"{task} has an effect with fence {fence} that the journal does not know")
+        latest = {}
         for event in history:
+            key = (run, event.get("step"))
+            if event["type"] == "task.attempt.started":
+                if key in self.accepted and event["fence"] > self.accepted[key]:
+                    self.fail(f"{key[1]} was started again (fence {event['fence']}) though its result is recorded")
+                latest[key] = event["fence"]
             if event["type"] != "task.ended" or event["state"] != "succeeded":
                 continue
-            key = (run, event["step"])
             value = json.dumps(event.get("output"))
-            if key not in self.results:
-                self.results[key] = value
-                self.result_seen[key] = len(entries)
-            elif self.results[key] != value:
+            if key in latest:
+                self.accepted.setdefault(key, latest[key])
+            if self.results.setdefault(key, value) != value:
                 self.fail(f"the result of {key[1]} was {self.results[key]} and is {value}")
-        for number, (what, execution, task, _, fence, _) in enumerate(entries):
-            if what == "begin" and number >= self.result_seen.get((execution, task), number + 1):
-                self.fail(f"{task} was started again (fence {fence}) though its result is recorded")
+        # The ledger may be told of something later than it happened; fences say what came after what.
+        for what, execution, task, _, fence, _ in entries:
+            if what == "begin" and fence > self.accepted.get((execution, task), fence):
+                self.fail(f"{task} has an effect with fence {fence} though the result of {self.accepted[(execution, task)]} is recorded")
         ends = [event for event in history if event["type"] == "execution.ended"]
         if len(ends) > 1:
             self.fail(f"{run} has ended {len(ends)} times")
