@@ -182,6 +182,17 @@ class Checker:
         entries, _ = self.ledger.taken()
         return [entry[5] for entry in entries[-200:] if alive(entry[5]) and self.is_effect(entry[5])]
 
+    def expect_no_survivors(self, what):
+        """The spawner needs a moment to end them, and the ledger one to hear of those that had just begun."""
+        deadline = time.monotonic() + 5
+        quiet = 0
+        while quiet < 3:
+            left = self.survivors()
+            if left and time.monotonic() > deadline:
+                self.fail(f"processes {left} {what}")
+            quiet = 0 if left else quiet + 1
+            time.sleep(0.005)
+
     def is_effect(self, pid):
         try:
             return os.readlink(f"/proc/{pid}/exe") == self.effect
@@ -225,11 +236,7 @@ class Checker:
                     run = listed.stdout.split()[0] if listed.stdout.split() else None  # it may have got as far as its first record
                 if run is None:
                     continue
-                deadline = time.monotonic() + 5
-                while self.survivors() and time.monotonic() < deadline:
-                    time.sleep(0.005)
-                if self.survivors():
-                    self.fail(f"processes {self.survivors()} outlive the orch that started them")
+                self.expect_no_survivors("outlive the orch that started them")
                 if self.check(run):
                     return kills  # killed between the record of its end and its own
                 continue
@@ -256,8 +263,7 @@ def main():
     while checker.kills < arguments.rounds:
         checker.one_run(min(arguments.rounds - checker.kills, checker.random.randint(1, 12)))
         checker.runs += 1
-        if checker.survivors():
-            checker.fail("something outlives its run")
+        checker.expect_no_survivors("outlive their run")
     entries, violations = checker.ledger.taken()
     if violations:
         checker.fail(violations[0])
