@@ -13,7 +13,7 @@
  * @param name         what was to be run, as argv[0]
  * @param working_dir  where, absolute
  */
-void failure_describe(const struct runner_end *end, struct orch_str name, struct orch_str working_dir, struct arena *arena,
-                      struct action_result *result);
+void failure_describe(const struct runner_end *end, struct orch_str name, struct orch_str working_dir,
+                      struct arena *arena, struct action_result *result);
 
 #endif

@@ -184,6 +184,10 @@ static int start_carrier(struct notification *notification, const struct value *
         .program = {.output = on_output, .ended = on_ended}, .notification = notification, .name = request.argv[0]};
     buf_init(&carrier->lines[0].partial, NULL, OUTPUT_LINE_MAX);
     buf_init(&carrier->lines[1].partial, NULL, OUTPUT_LINE_MAX);
+    for (int i = 0; i < 2; i++) {
+        carrier->lines[i].secrets = notification->attempt->secrets;
+        carrier->lines[i].secrets_count = notification->attempt->secrets_count;
+    }
     result = runner_start(context->runner, &request, &carrier->program, err);
     if (result != 0) return result;
     notification->carriers_count++;

@@ -4,8 +4,23 @@
 #include "actions/output.h"
 
 #include "base/error.h"
+#include "sys/mask.h"
 
 #define NODES_MAX 1000000
+
+/* Gives out what there is of a line that goes on, and keeps back what may be the beginning of a secret. */
+static void emit_piece(struct output_lines *lines, void (*line)(void *user, struct orch_str text, bool is_whole),
+                       void *user)
+{
+    struct buf *partial = &lines->partial;
+    size_t cut = mask_safe_cut(buf_str(partial), lines->secrets, lines->secrets_count);
+
+    if (cut == 0) cut = partial->size; /* a secret as long as a line can be */
+    line(user, str_of(partial->data, cut), false);
+    partial->size -= cut;
+    memmove(partial->data, partial->data + cut, partial->size);
+    partial->failed = false;
+}
 
 void output_lines_feed(struct output_lines *lines, const char *data, size_t size,
                        void (*line)(void *user, struct orch_str text, bool is_whole), void *user)
@@ -16,8 +31,7 @@ void output_lines_feed(struct output_lines *lines, const char *data, size_t size
 
         if (piece > room) { /* too long: what fits goes out as a piece */
             buf_add(&lines->partial, str_of(data, room));
-            line(user, buf_str(&lines->partial), false);
-            buf_clear(&lines->partial);
+            emit_piece(lines, line, user);
             lines->was_split = true;
             data += room;
             size -= room;

@@ -214,6 +214,10 @@ static int process_start(void *context_pointer, struct action_attempt *attempt, 
     process->attempt = attempt;
     buf_init(&process->lines[0].partial, NULL, OUTPUT_LINE_MAX);
     buf_init(&process->lines[1].partial, NULL, OUTPUT_LINE_MAX);
+    for (int i = 0; i < 2; i++) {
+        process->lines[i].secrets = attempt->secrets;
+        process->lines[i].secrets_count = attempt->secrets_count;
+    }
     buf_init(&process->capture.kept, NULL, OUTPUT_STDOUT_MAX + 1);
     result = scratch_take(&context->scratch, attempt->scratch_dir, &process->slot, err);
     if (result == 0 && attempt->inputs_count > 0) {

@@ -1,5 +1,6 @@
 /*
- * runner.h - programs on an event loop: the spawner's news and the programs' output, as callbacks. (Internal to actions.)
+ * runner.h - programs on an event loop: the spawner's news and the programs' output, as callbacks. (Internal to
+ * actions.)
  *
  * Knows nothing of attempts: the process provider and the notification channel `command` both stand on it.
  */
@@ -12,8 +13,8 @@ struct uv_loop_s;
 struct runner;
 
 struct runner_end {
-    bool started;             /* false: news of type FAILED */
-    bool lost;                /* the spawner died: nothing is known of the end */
+    bool started; /* false: news of type FAILED */
+    bool lost;    /* the spawner died: nothing is known of the end */
     struct spawn_news news;
 };
 
@@ -23,8 +24,8 @@ struct runner_program {
     void (*output)(struct runner_program *program, int stream, const char *data, size_t size);
     /* Once, last: all of it is gone and its output was read. */
     void (*ended)(struct runner_program *program, const struct runner_end *end);
-    uint64_t id;              /* from here on the runner's */
-    int fds[2];               /* our ends of stdout and stderr, -1 when closed */
+    uint64_t id; /* from here on the runner's */
+    int fds[2];  /* our ends of stdout and stderr, -1 when closed */
     struct runner_program *bucket_next;
 };
 
@@ -41,14 +42,16 @@ struct runner_request {
  * The spawner is forked here, while the program is small.
  *
  * @param mark       see process.h; empty: none
- * @param owns_mark  when the spawner is killed and has to be replaced, everything that carries the mark is ended first; so of several runners with one
- *                   mark only the main one may own it
+ * @param owns_mark  when the spawner is killed and has to be replaced, everything that carries the mark is ended first;
+ * so of several runners with one mark only the main one may own it
  */
-int runner_open(struct uv_loop_s *loop, struct orch_str mark, bool owns_mark, struct runner **ret, struct orch_error *err);
+int runner_open(struct uv_loop_s *loop, struct orch_str mark, bool owns_mark, struct runner **ret,
+                struct orch_error *err);
 /* Kills what runs, with `ended` (lost) for each. The loop must turn once more after it. NULL is fine. */
 struct runner *runner_close(struct runner *runner);
 /* 0: `ended` will be called, later. */
-int runner_start(struct runner *runner, const struct runner_request *request, struct runner_program *program, struct orch_error *err);
+int runner_start(struct runner *runner, const struct runner_request *request, struct runner_program *program,
+                 struct orch_error *err);
 void runner_stop(struct runner *runner, struct runner_program *program, orch_time grace_us);
 
 #endif

@@ -11,45 +11,54 @@
 
 #define SECRET_SIZE_MIN 4
 
-/* Length of the longest secret that begins at data, or of the longest of a secret's lines; 0 when none does. */
+/* Goes through what is hidden: each secret as a whole, and each line of one that has several. */
+struct pieces {
+    const struct orch_str *secrets;
+    uint32_t count;
+    uint32_t at;
+    struct orch_str lines; /* of the secret before, that are still to come */
+};
+
+static bool next_piece(struct pieces *pieces, struct orch_str *ret)
+{
+    for (;;) {
+        if (pieces->lines.size > 0) {
+            size_t end = str_find(pieces->lines, STR("\n"), 0), size = end == SIZE_MAX ? pieces->lines.size : end;
+
+            *ret = str_of(pieces->lines.data, size);
+            if (end != SIZE_MAX) size++;
+            pieces->lines = str_of(pieces->lines.data + size, pieces->lines.size - size);
+            if (ret->size > 0 && ret->data[ret->size - 1] == '\r') ret->size--;
+        } else if (pieces->at < pieces->count) {
+            *ret = pieces->secrets[pieces->at++];
+            if (ret->size > 0 && memchr(ret->data, '\n', ret->size)) pieces->lines = *ret;
+        } else {
+            return false;
+        }
+        if (ret->size >= SECRET_SIZE_MIN) return true;
+    }
+}
+
+/* Length of the longest piece that begins at data; 0 when none does. */
 static size_t match_at(const char *data, size_t size, const struct orch_str *secrets, uint32_t count)
 {
+    struct pieces pieces = {.secrets = secrets, .count = count};
+    struct orch_str piece;
     size_t longest = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct orch_str secret = secrets[i];
-        const char *line = secret.data, *end;
-
-        if (secret.size < SECRET_SIZE_MIN) continue;
-        end = secret.data + secret.size;
-        if (secret.size > longest && secret.size <= size && memcmp(data, secret.data, secret.size) == 0)
-            longest = secret.size;
-        if (!memchr(secret.data, '\n', secret.size)) continue;
-        while (line < end) {
-            const char *next = memchr(line, '\n', (size_t)(end - line));
-            size_t line_size = (size_t)((next ? next : end) - line);
-
-            if (line_size > 0 && line[line_size - 1] == '\r') line_size--;
-            if (line_size >= SECRET_SIZE_MIN && line_size > longest && line_size <= size &&
-                memcmp(data, line, line_size) == 0)
-                longest = line_size;
-            line = next ? next + 1 : end;
-        }
+    while (next_piece(&pieces, &piece)) {
+        if (piece.size > longest && piece.size <= size && memcmp(data, piece.data, piece.size) == 0)
+            longest = piece.size;
     }
     return longest;
 }
 
 static void note_first_bytes(bool first[256], const struct orch_str *secrets, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        bool at_start = true;
+    struct pieces pieces = {.secrets = secrets, .count = count};
+    struct orch_str piece;
 
-        if (secrets[i].size < SECRET_SIZE_MIN) continue;
-        for (size_t j = 0; j < secrets[i].size; j++) {
-            if (at_start) first[(unsigned char)secrets[i].data[j]] = true;
-            at_start = secrets[i].data[j] == '\n';
-        }
-    }
+    while (next_piece(&pieces, &piece)) first[(unsigned char)piece.data[0]] = true;
 }
 
 struct orch_str mask_secrets(struct orch_str text, const struct orch_str *secrets, uint32_t count, struct arena *arena)
@@ -86,4 +95,46 @@ struct orch_str mask_secrets(struct orch_str text, const struct orch_str *secret
     made = buf.failed ? STR_NONE : arena_str(arena, buf_str(&buf));
     buf_done(&buf);
     return made;
+}
+
+/* The longest end of text, shorter than the secret, that is a beginning of it; 0 when none is. */
+static size_t begun_at_end(struct orch_str text, struct orch_str secret)
+{
+    size_t size = secret.size - 1;
+
+    if (size > text.size) size = text.size;
+    for (; size > 0; size--) {
+        if (memcmp(text.data + text.size - size, secret.data, size) == 0) return size;
+    }
+    return 0;
+}
+
+/* Where the first occurrence begins that has the cut inside; the cut itself when there is none. */
+static size_t before_occurrence(struct orch_str text, size_t cut, struct orch_str secret)
+{
+    size_t from = cut >= secret.size ? cut - secret.size + 1 : 0;
+
+    for (; from < cut && from + secret.size <= text.size; from++) {
+        if (memcmp(text.data + from, secret.data, secret.size) == 0) return from;
+    }
+    return cut;
+}
+
+size_t mask_safe_cut(struct orch_str text, const struct orch_str *secrets, uint32_t count)
+{
+    struct pieces pieces = {.secrets = secrets, .count = count};
+    struct orch_str piece;
+    size_t cut = text.size, before;
+
+    while (next_piece(&pieces, &piece)) {
+        size_t size = begun_at_end(text, piece);
+
+        if (text.size - size < cut) cut = text.size - size;
+    }
+    do {
+        before = cut;
+        pieces = (struct pieces){.secrets = secrets, .count = count};
+        while (next_piece(&pieces, &piece)) cut = before_occurrence(text, cut, piece);
+    } while (cut < before);
+    return cut;
 }

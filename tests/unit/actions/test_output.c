@@ -159,6 +159,20 @@ static void see(void *user, struct orch_str text, bool is_whole)
     buf_add_text(&seen->text, is_whole ? "|" : "~");
 }
 
+struct secret_seen {
+    int times;
+    size_t bytes;
+};
+
+static void see_secret(void *user, struct orch_str text, bool is_whole)
+{
+    struct secret_seen *seen = user;
+
+    (void)is_whole;
+    seen->times += str_find(text, STR("top-secret"), 0) != SIZE_MAX;
+    seen->bytes += text.size;
+}
+
 static void test_lines(void **state)
 {
     struct output_lines lines = {0};
@@ -183,6 +197,25 @@ static void test_lines(void **state)
     assert_true(lines.was_split);
     output_lines_finish(&lines, see, &seen);
     assert_string_equal(seen.text.data, "65536 bytes~65536 bytes~18928 bytes|49999 bytes~");
+
+    /* A secret across the bound stays in one piece. */
+    const struct orch_str secrets[] = {STR("top-secret")};
+    struct secret_seen hidden = {0};
+
+    for (size_t at = OUTPUT_LINE_MAX - 12; at < OUTPUT_LINE_MAX + 3; at++) {
+        lines = (struct output_lines){.secrets = secrets, .secrets_count = 1};
+        buf_init(&lines.partial, NULL, OUTPUT_LINE_MAX);
+        memset(big, 'y', sizeof(big));
+        memcpy(big + at, "top-secret", 10);
+        hidden = (struct secret_seen){0};
+        for (size_t from = 0; from < sizeof(big); from += 777) {
+            output_lines_feed(&lines, big + from, sizeof(big) - from < 777 ? sizeof(big) - from : 777, see_secret,
+                              &hidden);
+        }
+        output_lines_finish(&lines, see_secret, &hidden);
+        assert_int_equal(hidden.times, 1);
+        assert_int_equal(hidden.bytes, sizeof(big));
+    }
     buf_done(&seen.text);
     (void)state;
 }

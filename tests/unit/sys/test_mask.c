@@ -48,8 +48,42 @@ static void test_texts(void **state)
     (void)state;
 }
 
+static void test_cuts(void **state)
+{
+    static const struct {
+        const char *text, *secrets[3];
+        size_t cut;
+    } table[] = {
+        {"some text", {"secret"}, 9},
+        {"some sec", {"secret"}, 5},
+        {"some s", {"secret", "me s!"}, 2},
+        {"secret", {"secret"}, 6},
+        {"x top-secret", {"top-secret"}, 2},
+        {"abcdab", {"abcdab", "cdxx"}, 0},
+        {"sec", {"secret"}, 0},
+        {"x", {"abc"}, 1},
+        {"xab", {"abc"}, 3},
+        /* too short to be hidden */ {"ababab", {"ababc"}, 2},
+        {"is line", {"one\nline two"}, 3},
+        {"is on", {"first\none more"}, 3},
+        {"", {"secret"}, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct orch_str secrets[3];
+        uint32_t count = 0;
+
+        for (; count < 3 && table[i].secrets[count]; count++) secrets[count] = str_from(table[i].secrets[count]);
+        if (mask_safe_cut(str_from(table[i].text), secrets, count) != table[i].cut) {
+            fail_msg("<%s>: %zu", table[i].text, mask_safe_cut(str_from(table[i].text), secrets, count));
+        }
+    }
+    assert_int_equal(mask_safe_cut(STR("text"), NULL, 0), 4);
+    (void)state;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_cuts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
