@@ -43,14 +43,18 @@ struct expr_env {
     /*
      * The value of a name. Returns 0 and sets *ret (the parts live at least until the evaluation's arena is
      * cleared; allocate in `arena` when needed); ORCH_ERR_NOT_FOUND when there is no such name;
-     * another error ends the evaluation with it. Called at most once for a name in one evaluation. The names of
-     * types (`int`) and `now` are looked up too: a name of the user's goes first. When `a` is not found in `a.b.c`,
-     * the qualified names "a.b.c" and "a.b" are tried (CEL's name resolution).
+     * another error ends the evaluation with it. Called at most once for a name in one evaluation, unless it has
+     * dots. The names of types (`int`) and `now` are looked up too: a name of the user's goes first.
      */
     int (*lookup)(void *user, struct orch_str name, struct arena *arena, struct value *ret, struct orch_error *err);
     /* The TZif bytes of an IANA zone, ORCH_ERR_NOT_FOUND when unknown. May be NULL: only UTC and offsets then. */
     int (*zone)(void *user, struct orch_str name, struct orch_str *ret_tzif);
     void *user;
+    /*
+     * Whether lookup knows names with dots. Only then is it asked, when `a.b.c` is evaluated, for "a.b.c" and "a.b"
+     * before `a`: the longest goes first (CEL's name resolution), and the variable of a macro before them all.
+     */
+    bool has_dotted_names;
     orch_time now;                    /* what `now` is (an extension): given, never read from a clock */
     const struct expr_limits *limits; /* may be NULL */
 };

@@ -20,7 +20,6 @@ static void set_error(struct eval *eval, const struct node *node, int code, cons
 
 int expr_fail(struct eval *eval, const struct node *node, const char *format, ...)
 {
-    eval->is_missing = false;
     if (eval->quiet > 0) return ORCH_ERR_EVALUATION;
     va_list args;
     va_start(args, format);
@@ -143,11 +142,7 @@ static int eval_name_first(struct eval *eval, const struct node *node, struct va
 {
     struct name_value *known = &eval->names[node->count];
     const struct expr_name_slot *slot = &eval->expr->names[node->count];
-    if (known->is_missing) {
-        int rc = expr_fail(eval, node, "undeclared reference to '%.*s'", STR_ARG(slot->name));
-        eval->is_missing = true;
-        return rc;
-    }
+    if (known->is_missing) return expr_fail(eval, node, "undeclared reference to '%.*s'", STR_ARG(slot->name));
     uint32_t quiet = eval->quiet;
     if (slot->meaning != NAME_FREE) eval->quiet++;
     int rc = look_up(eval, node, slot->name, ret, &known->is_missing);
@@ -166,10 +161,7 @@ static int eval_name_first(struct eval *eval, const struct node *node, struct va
             *ret = value_timestamp(seconds, (int32_t)rest * 1000);
         }
     }
-    if (rc != 0) {
-        eval->is_missing = known->is_missing;
-        return rc;
-    }
+    if (rc != 0) return rc;
     known->value = *ret;
     known->is_known = true;
     return 0;
@@ -219,57 +211,49 @@ static bool qualified_name(const struct node *node, struct text *text)
     return true;
 }
 
+/* The fields of a chain of selections that come after `part`, selected from *ret. */
+static int select_rest(struct eval *eval, const struct node *node, const struct node *part, struct value *ret)
+{
+    if (node == part) return 0;
+    int rc = select_rest(eval, node->select.operand, part, ret);
+    return rc == 0 ? select_field(eval, node, *ret, ret) : rc;
+}
+
 /*
- * CEL resolves the longest qualified name first. Ours looks up plain names first, since that is what nearly all
- * are, and comes here when there is none.
+ * Source: cel-spec, doc/langdef.md, "Name Resolution": of a.b.c, the names "a.b.c" and "a.b" go before "a". Asked for
+ * only where such names can be, since each costs a text and a look-up.
  */
 static __attribute__((noinline)) int eval_qualified(struct eval *eval, const struct node *top, struct value *ret,
                                                     bool *ret_found)
 {
     *ret_found = false;
-    eval->quiet++;
-    int rc = 0;
     for (const struct node *part = top; part->kind == NODE_SELECT; part = part->select.operand) {
         struct text text;
         struct value name;
         bool missing;
         text_init(&text, eval, top);
+        int rc = expr_cost(eval, top, 1);
+        if (rc != 0) return rc;
         if (!qualified_name(part, &text)) continue;
-        if ((rc = text_take(&text, &name)) != 0) break;
+        if ((rc = text_take(&text, &name)) != 0) return rc;
         rc = look_up(eval, top, value_str(name), ret, &missing);
-        if (missing) {
-            rc = 0;
-            continue;
-        }
-        if (rc != 0) break;
-        /* The fields that are left, outermost last. */
-        const struct node *rest[16];
-        size_t count = 0;
-        for (const struct node *n = top; n != part; n = n->select.operand) {
-            if (count == 16) break;
-            rest[count++] = n;
-        }
-        eval->quiet--;
-        while (rc == 0 && count > 0) rc = select_field(eval, rest[--count], *ret, ret);
+        if (missing) continue;
         *ret_found = true;
-        return rc;
+        return rc == 0 ? select_rest(eval, top, part, ret) : rc;
     }
-    eval->quiet--;
-    return rc;
+    return 0;
 }
 
 static int eval_select(struct eval *eval, const struct node *node, struct value *ret)
 {
+    if (node->op == 1 && eval->env->has_dotted_names) {
+        bool found;
+        int rc = eval_qualified(eval, node, ret, &found);
+        if (found || rc != 0) return rc;
+    }
     struct value operand;
     int rc = expr_eval_node(eval, node->select.operand, &operand);
-    if (rc == 0) return select_field(eval, node, operand, ret);
-    if (rc == ORCH_ERR_EVALUATION && eval->is_missing && node->op == 1) {
-        bool found;
-        int qualified = eval_qualified(eval, node, ret, &found);
-        if (found || qualified != 0) return qualified;
-        eval->is_missing = true;
-    }
-    return rc;
+    return rc == 0 ? select_field(eval, node, operand, ret) : rc;
 }
 
 static int eval_has(struct eval *eval, const struct node *node, struct value *ret)

@@ -283,10 +283,9 @@ struct eval {
     uint64_t cost_max;
     size_t size; /* bytes allocated */
     size_t size_max;
-    uint32_t quiet;  /* > 0: an error is held already, another one must not replace it */
-    int failure;     /* why the last allocation failed */
-    bool is_missing; /* the error that is being returned is a name that nobody knows */
-    bool has_built;  /* a list or map was built, so the result may share parts with itself */
+    uint32_t quiet; /* > 0: an error is held already, another one must not replace it */
+    int failure;    /* why the last allocation failed */
+    bool has_built; /* a list or map was built, so the result may share parts with itself */
     struct name_value *names;
     struct value *locals;
     /* One entry each: the zone and the pattern used last, and PCRE2's memory. */

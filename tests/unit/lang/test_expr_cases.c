@@ -66,6 +66,16 @@ static int look_up(void *user, struct orch_str name, struct arena *arena, struct
     return 0;
 }
 
+static bool has_dotted_names(struct value names)
+{
+    if (names.kind != VALUE_MAP) return false;
+    const struct value_member *members = value_members(names);
+    for (uint32_t i = 0; i < names.size; i++) {
+        if (str_find(value_str(members[i].key), STR("."), 0) != SIZE_MAX) return true;
+    }
+    return false;
+}
+
 static int run(struct orch_str source, const struct setting *setting, struct arena *arena, struct value *ret,
                struct orch_error *err)
 {
@@ -76,6 +86,7 @@ static int run(struct orch_str source, const struct setting *setting, struct are
     struct expr_env env = {.lookup = look_up,
                            .zone = zone,
                            .user = (void *)(uintptr_t)setting,
+                           .has_dotted_names = has_dotted_names(setting->names),
                            .now = INT64_C(1772344808312000), /* 2026-03-01T06:00:08.312Z */
                            .limits = &limits};
     return expr_eval(expr, &env, arena, ret, err);
