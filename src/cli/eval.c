@@ -47,6 +47,16 @@ static int look_up(void *user, struct orch_str name, struct arena *arena, struct
     return 0;
 }
 
+static bool has_dotted_names(struct value input)
+{
+    if (input.kind != VALUE_MAP) return false;
+    const struct value_member *members = value_members(input);
+    for (uint32_t i = 0; i < input.size; i++) {
+        if (str_find(value_str(members[i].key), STR("."), 0) != SIZE_MAX) return true;
+    }
+    return false;
+}
+
 static int zone(void *user, struct orch_str name, struct orch_str *ret_tzif)
 {
     const struct names *names = user;
@@ -66,6 +76,7 @@ static int evaluate(struct orch_str source, struct names *names, bool check, str
         .lookup = look_up,
         .zone = zone,
         .user = names,
+        .has_dotted_names = has_dotted_names(names->input),
         .now = (orch_time)now.tv_sec * ORCH_SECOND + now.tv_nsec / 1000,
         .limits = &limits,
     };
