@@ -283,7 +283,7 @@ def test_signal(box):
     equal(valid.code, 0, valid)
     job = box.start("run", "s.yaml", "--progress", "plain")
     wait_until("the wait", lambda: box.run("ps", "-o", "json").out.find("paid") > 0)
-    equal(box.run("signal", "last", "paid", "--data", "{").code, 2)
+    equal(box.run("signal", "last", "paid", "--data", "{").code, 3)
     done = box.run("signal", "last", "paid", "--data", '{"amount": 12.5}')
     equal(done.code, 0, done)
     done = job.wait()

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""How a run is shown where there is no terminal: plain lines, JSON lines, nothing; and what becomes of large output.
+
+usage: streams.py --orch PATH
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+
+from harness import DEADLINE, check, contains, environment, equal, main
+
+WORDS = "start|continue|ok|fail|failed|retry|skip|log|wait|beat|undo|undone|cancel|stop|approved|signal|pause|resume"
+PLAIN = re.compile(rf"\d\d:\d\d\.\d  (run {{13}}r-\w+ +[a-z_]+|\S+ +({WORDS})\b)( .*)?")
+ALL_SORTS = """
+name: sorts
+tasks:
+  a: {shell: "echo one; echo two >&2"}
+  b: {for_each: {in: "[1, 2]", as: n}, shell: echo "$N", env: {N: "{{ n }}"}}
+  try: {exec: [sh, -c, 'test "$ORCH_ATTEMPT" = 2'], retry: {max_attempts: 2, delay: 1ms}}
+  bad: {shell: exit 3}
+  after: {depends_on: bad, shell: echo never}
+"""
+
+
+def test_plain(box):
+    box.write("s.yaml", ALL_SORTS)
+    done = box.run("run", "s.yaml", "--progress", "plain")
+    equal(done.code, 1, done)
+    told, _, summary = done.err.partition("✗ ")
+    contains(summary, "sorts #", "failed in", "bad failed: exit code 3", "next:")
+    rows = told.splitlines()
+    for row in rows:
+        check(PLAIN.fullmatch(row), "no plain line:", row)
+    for wanted in (r"a +log +one", r"a +log +two", r"a +ok ", r"b\[0\] +ok ", r"b\[1\] +log +2", r"b +ok ", r"try +fail +try 1/2 exit=1", r"try +ok ",
+                   r"bad +failed +exit=3", r"after +skip ", r"run +r-\w+ +failed +\S+ ok=\d+ failed=1 skipped=0 waiting=1"):
+        check(any(re.match(r"\S+  " + wanted, row) for row in rows), wanted, "in no line of\n" + told)
+    check("\x1b" not in done.err and "\r" not in done.err, "plain lines have sequences")
+
+
+def test_plain_is_the_usual_in_a_pipe(box):
+    box.write("s.yaml", ALL_SORTS)
+    for row in box.run("run", "s.yaml").err.partition("✗ ")[0].splitlines():
+        check(PLAIN.fullmatch(row), "no plain line:", row)
+
+
+def test_plain_words_stand_apart(box):
+    """A long word is not run into what follows it."""
+    text = box.run("run", box.example("saga"), "--progress", "plain").err
+    check(re.search(r"run +r-\w+ +compensated +\d", text), text)
+    text = box.run("run", box.example("hello"), "--progress", "plain").err
+    check(re.search(r"run +r-\w+ +succeeded +\d", text), text)
+
+
+def test_jsonl(box):
+    box.write("s.yaml", ALL_SORTS)
+    done = box.run("run", "s.yaml", "--progress", "jsonl")
+    equal(done.code, 1, done)
+    seqs, types, logged = {}, [], []
+    for row in done.err.splitlines():
+        try:
+            event = json.loads(row)
+        except ValueError:
+            check(False, "no JSON:", row)
+        equal(event["v"], 1, row)
+        check(isinstance(event["type"], str) and re.fullmatch(r"r-\w+", event["run"]), row)
+        types.append(event["type"])
+        if event["type"] == "log":
+            logged.append((event["step"], event["stream"], event["line"]))
+        else:  # what a task wrote is no event of the journal, and has no number there
+            check(event["seq"] > seqs.get(event["run"], 0), "does not grow:", row)
+            seqs[event["run"]] = event["seq"]
+    equal((types[0], types[-1]), ("execution.started", "execution.ended"))
+    check(("a", "stdout", "one") in logged and ("a", "stderr", "two") in logged, logged)
+    # The same events as in the journal, none left out.
+    journal = [json.loads(row)["type"] for row in box.run("show", "--history", "-o", "json").out.splitlines()]
+    equal([each for each in types if each != "log"], journal)
+
+
+def test_jsonl_of_sub_workflows(box):
+    done = box.run("run", box.example("sub-workflow"), "--progress", "jsonl")
+    equal(done.code, 0, done)
+    seqs = {}
+    for row in done.err.splitlines():
+        event = json.loads(row)
+        if event["type"] != "log":
+            check(event["seq"] > seqs.get(event["run"], 0), "does not grow:", row)
+            seqs[event["run"]] = event["seq"]
+    equal(len(seqs), 4, "runs that were told of")
+
+
+def test_quiet(box):
+    box.write("s.yaml", ALL_SORTS)
+    done = box.run("run", "s.yaml", "--progress", "quiet")
+    equal((done.code, done.out, done.err), (1, "", ""))
+    done = box.run("run", box.example("fan-out"), "--progress", "quiet")
+    equal((done.code, json.loads(done.out), done.err), (0, {"letters": 28, "words": 7}, ""))
+
+
+def test_nobody_reads_the_end(box):
+    """As in `orch ... | head -1`: it ends, and says nothing of it."""
+    box.write("many.yaml", "tasks: {a: {shell: seq 1 100000}}\n")
+    equal(box.run("run", "many.yaml", "--progress", "quiet").code, 0)
+    for args in (["logs", "last", "a"], ["show", "--history"], ["--help"], ["schema"], ["runs"], ["ps", "-o", "json"]):
+        with subprocess.Popen([box.orch, *args], cwd=box.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as job:
+            try:
+                check(job.stdout.readline(), args, "wrote nothing")
+                job.stdout.close()
+                err = job.stderr.read()
+                code = job.wait(DEADLINE)
+            finally:
+                job.kill()
+        equal(err, b"", f"{args} complains")
+        check(code in (0, 141, -signal.SIGPIPE), args, "ended with", code)
+
+
+def test_progress_that_nobody_reads(box):
+    """The run must not fail because the reader of its progress has gone."""
+    box.write("p.yaml", "tasks:\n  a: {shell: seq 1 20000}\n  b: {depends_on: a, shell: touch b-ran}\n")
+    with subprocess.Popen([box.orch, "run", "p.yaml", "--progress", "plain"], cwd=box.folder, env=environment(), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
+        try:
+            check(job.stderr.readline(), "wrote nothing")
+            job.stderr.close()
+            job.wait(DEADLINE)
+        finally:
+            job.kill()
+    state = box.run("show", "-o", "json").json()
+    # Either it ends as a run does, or it is left to be continued; never a run that failed for it.
+    check(state["state"] == "succeeded" or state["interrupted"], state)
+    if state["interrupted"]:
+        equal(box.run("run", "p.yaml", "--continue", "--progress", "quiet").code, 0)
+    check(box.exists("b-ran"), "the second task never ran")
+
+
+def test_ten_thousand_lines(box):
+    box.write("many.yaml", "tasks: {a: {shell: 'seq 1 10000; seq 1 10000 | sed s/^/e/ >&2'}}\n")
+    equal(box.run("run", "many.yaml", "--progress", "quiet").code, 0)
+    rows = box.run("logs", "last", "a").out.splitlines()
+    equal([row for row in rows if not row.startswith("e")], [str(i) for i in range(1, 10001)])
+    equal([row for row in rows if row.startswith("e")], [f"e{i}" for i in range(1, 10001)])
+    equal(box.run("logs", "last", "a", "--tail", "3", "--grep", "^9").out.split(), ["9997", "9998", "9999"])
+    done = box.run("run", "many.yaml", "--progress", "plain")
+    equal(len([row for row in done.err.splitlines() if re.match(r"\S+  a +log ", row)]), 20000)
+
+
+def test_hostile_output(box):
+    """What a task writes reaches no other stream with its control characters."""
+    box.write("h.yaml", r"""
+tasks: {a: {shell: "printf 'x\\033]0;title\\007y\\033[2Jz\\r\\033[31mred\\033[0m\\n\\377\\376bytes\\n'"}}
+""")
+    done = box.run("run", "h.yaml", "--progress", "plain")
+    equal(done.code, 0, done)
+    for text in (done.err, box.run("logs").out, box.run("show").out, box.run("show", "last", "a").out):
+        check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text), "control characters:", repr(text))
+    contains(done.err, "red", "bytes")
+    raw = subprocess.run([box.orch, "logs", "last", "a", "--raw"], cwd=box.folder, env=environment(), capture_output=True, timeout=DEADLINE, check=True).stdout
+    check(b"\x1b]0;title\x07y\x1b[2Jz\r\x1b[31mred\x1b[0m\n" in raw, "--raw is not as written:", raw)
+    done = box.run("run", "h.yaml", "--progress", "jsonl")
+    for row in done.err.splitlines():
+        json.loads(row)
+        check("\x1b" not in row, row)
+
+
+def test_no_colours_without_a_terminal(box):
+    box.write("s.yaml", ALL_SORTS)
+    for args in (["run", "s.yaml"], ["show"], ["ps"], ["runs"], ["logs"], ["validate", "s.yaml"], ["run", "none.yaml"]):
+        done = box.run(*args)
+        check("\x1b" not in done.out + done.err, args, done)
+    for args, env in ((["--color", "always"], {}), ([], {"CLICOLOR_FORCE": "1"})):
+        check("\x1b[" in box.run("show", *args, env=env).out, "no colours with", args, env)
+    check("\x1b" not in box.run("show", "--color", "never", env={"CLICOLOR_FORCE": "1"}).out)
+
+
+def test_ascii(box):
+    box.write("s.yaml", ALL_SORTS)
+    for args, env in ((["--ascii"], {}), ([], {"LC_ALL": "C", "LANG": "C"})):
+        done = box.run("run", "s.yaml", *args, env=env)
+        check(done.err.isascii(), "not ASCII with", args, env, done.err)
+        check(box.run("show", *args, env=env).out.isascii(), args, env)
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    main(globals())
