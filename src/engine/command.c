@@ -3,6 +3,8 @@
  */
 #include "internal.h"
 
+#define EVENT_SIZE_MAX (1u << 20) /* of an event's data: it stays with the execution until somebody waits for it */
+
 static int ask(struct engine *engine, struct engine_execution *execution, const struct core_input *input,
                engine_done done, void *user, struct orch_error *err)
 {
@@ -86,5 +88,16 @@ int engine_signal(struct engine *engine, struct engine_execution *execution, str
 {
     struct core_input input = {
         .type = INPUT_SIGNAL, .instance = CORE_NONE, .by = by, .signal = {.name = name, .data = data_json}};
+    if (data_json.size > EVENT_SIZE_MAX)
+        return error_set(err, ORCH_ERR_LIMIT, "the event's data are %zu bytes, more than %u", data_json.size,
+                         EVENT_SIZE_MAX);
+    if (data_json.size) {
+        /* It goes into the journal as it stands: what is no JSON would only be found there. */
+        struct arena_mark mark = arena_mark(&engine->scratch);
+        struct value data;
+        int r = json_parse(data_json, NULL, &engine->scratch, &data, err);
+        arena_rewind(&engine->scratch, mark);
+        if (r) return error_context(err, "the event's data are no JSON"), r;
+    }
     return ask(engine, execution, &input, done, user, err);
 }

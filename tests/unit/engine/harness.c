@@ -538,6 +538,53 @@ int count_text(const char *text, const char *needle)
     return count;
 }
 
+struct fault_store the_fault;
+
+static int fault_append(struct store *store, const struct store_entry *entries, uint32_t count,
+                        void (*done)(void *user, int status), void *user, struct orch_error *err)
+{
+    the_fault.appends++;
+    bool is_due = the_fault.after == 0;
+    if (the_fault.after > 0) the_fault.after--;
+    if (!is_due || the_fault.fault == FAULT_NONE || the_fault.fault == FAULT_HOLD)
+        return the_fault.real->append(store, entries, count, done, user, err);
+    if (the_fault.fault == FAULT_REFUSE) return error_set(err, ORCH_ERR_NO_MEMORY, "told to refuse");
+    assert_true(the_fault.due_count < 16);
+    the_fault.due[the_fault.due_count].done = done;
+    the_fault.due[the_fault.due_count].user = user;
+    the_fault.due[the_fault.due_count++].status = the_fault.fault == FAULT_FULL ? ORCH_ERR_FULL : ORCH_ERR_IO;
+    if (store->wake) store->wake(store->wake_user);
+    return 0;
+}
+
+static uint32_t fault_poll(struct store *store)
+{
+    uint32_t count = 0;
+    while (the_fault.due_count > 0) {
+        void (*done)(void *user, int status) = the_fault.due[0].done;
+        void *user = the_fault.due[0].user;
+        int status = the_fault.due[0].status;
+        memmove(the_fault.due, the_fault.due + 1, --the_fault.due_count * sizeof *the_fault.due);
+        done(user, status);
+        count++;
+    }
+    return count + (the_fault.fault == FAULT_HOLD ? 0 : the_fault.real->poll(store));
+}
+
+void world_fault(struct world *world, enum fault fault, uint32_t after)
+{
+    struct store *store = engine_store(world->engine);
+    if (store->methods != &the_fault.methods) {
+        the_fault = (struct fault_store){.methods = *store->methods, .real = store->methods};
+        the_fault.methods.append = fault_append;
+        the_fault.methods.poll = fault_poll;
+        store->methods = &the_fault.methods;
+    }
+    the_fault.fault = fault;
+    the_fault.after = after;
+    if (fault == FAULT_NONE && store->wake) store->wake(store->wake_user);
+}
+
 int in_child(struct world *world, void (*fn)(struct world *world))
 {
     fflush(NULL);

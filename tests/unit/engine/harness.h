@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "store/internal.h"
 
 /* One execution that has ended. Texts are the C library's. */
 struct ended {
@@ -107,6 +108,32 @@ int world_count(struct world *world, const char *key);
 /* `expected`: tokens "path=state", each of which must be there. Fails with both texts. */
 void expect_tasks(const char *name, const struct ended *ended, const char *expected);
 int count_text(const char *text, const char *needle);
+/*
+ * A store that does not do what it should: put in front of the engine's by world_fault, for the life of the engine.
+ */
+enum fault {
+    FAULT_NONE,
+    FAULT_HOLD,   /* what was handed in is not told of until the fault ends */
+    FAULT_FULL,   /* each append ends with ORCH_ERR_FULL; nothing is written */
+    FAULT_IO,     /* the next append, and all after it, end with ORCH_ERR_IO; nothing is written */
+    FAULT_REFUSE, /* appends are not taken at all */
+};
+struct fault_store {
+    struct store_methods methods;
+    const struct store_methods *real;
+    enum fault fault;
+    uint32_t after; /* so many appends go well first */
+    uint32_t appends;
+    struct {
+        void (*done)(void *user, int status);
+        void *user;
+        int status;
+    } due[16];
+    uint32_t due_count;
+};
+extern struct fault_store the_fault;
+void world_fault(struct world *world, enum fault fault, uint32_t after);
+
 /* Runs fn in a process of its own that is killed (SIGKILL, by itself) or ends; returns how it ended, as waitpid says.
  */
 int in_child(struct world *world, void (*fn)(struct world *world));
