@@ -67,7 +67,12 @@ static int execution_end(struct step *step)
     t->state = (uint8_t)state;
     t->failure = (uint8_t)failure;
     t->error = error;
-    if (state == EXECUTION_SUCCEEDED) t->output = output;
+    if (state == EXECUTION_SUCCEEDED) {
+        /* Since the body's end there may have been a restart, and then a large one is in its blob only. */
+        t->output = output;
+        t->blob = core->output_blob;
+        t->blob_size = core->output_blob_size;
+    }
     return step_fold(step);
 }
 

@@ -507,6 +507,8 @@ static int evolve_frame_ended(struct core *core, const struct core_transition *t
         if (!keep(core, t->error, &core->error)) return error_memory(err);
     }
     if (!keep(core, t->output, &core->output)) return error_memory(err);
+    core->output_blob = t->blob;
+    core->output_blob_size = t->blob_size;
     return timers_set(core, CORE_NONE, &core->timer, ORCH_TIME_NEVER);
 }
 
