@@ -7,8 +7,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -61,6 +63,8 @@ int directory_open(const char *path, bool make, bool *ret_made, int *ret_fd, str
 /* The content: the owner's process number, and once the store is complete its mark, a line each. */
 #define LOCK_SIZE_MAX 128
 
+#define LOCK_TRIES 500 /* a second */
+
 static void lock_read(int fd, long *ret_pid, char ret_mark[33])
 {
     char text[LOCK_SIZE_MAX + 1];
@@ -87,27 +91,38 @@ static int lock_write(int fd, const char *mark, struct orch_error *err)
     return 0;
 }
 
+/*
+ * Takes it if it is free. An owner that was killed may have left a child which has not come to closing what it inherited
+ * (the spawner does so first of all): such a lock is free in a moment.
+ */
+static int lock_try(int fd, const char *path, struct orch_error *err)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    long pid = 0;
+    char mark[33];
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 0;
+        if (errno != EAGAIN && errno != EACCES) return error_errno(err, errno, "cannot lock %s/lock", path);
+        lock_read(fd, &pid, mark);
+        if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) break;
+        const struct timespec moment = {.tv_nsec = 2000000};
+        (void)nanosleep(&moment, NULL); /* cut short, it is tried again sooner */
+    }
+    if (pid > 0)
+        error_set(err, ORCH_ERR_CONCURRENCY, "process %ld owns the store %s", pid, path);
+    else
+        error_set(err, ORCH_ERR_CONCURRENCY, "another process owns the store %s", path);
+    error_hint(err, "wait for it (orch ps), or keep this run elsewhere: --store DIR");
+    return ORCH_ERR_CONCURRENCY;
+}
+
 int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], struct orch_error *err)
 {
     int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return error_errno(err, errno, "%s/lock", path);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     long pid = 0;
     char mark[33];
-    int code = 0;
-    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-        if (errno == EAGAIN || errno == EACCES) {
-            lock_read(fd, &pid, mark);
-            if (pid > 0)
-                code = error_set(err, ORCH_ERR_CONCURRENCY, "process %ld owns the store %s", pid, path);
-            else
-                code = error_set(err, ORCH_ERR_CONCURRENCY, "another process owns the store %s", path);
-        } else {
-            code = error_errno(err, errno, "cannot lock %s/lock", path);
-        }
-        if (code == ORCH_ERR_CONCURRENCY)
-            error_hint(err, "wait for it (orch ps), or keep this run elsewhere: --store DIR");
-    }
+    int code = lock_try(fd, path, err);
     if (code == 0) {
         lock_read(fd, &pid, mark);
         code = lock_write(fd, mark, err);
