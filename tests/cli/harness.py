@@ -333,7 +333,9 @@ class Pty:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
         self.process.wait()
-        os.close(self.master)
+        if self.master >= 0:
+            os.close(self.master)
+        self.master = -1
 
 
 class Box:
