@@ -257,18 +257,20 @@ static int print_record(void *user, uint64_t first_seq, uint32_t count, struct o
         struct buf line;
         buf_init(&line, NULL, 0);
         if (json) {
+            /* As the lines of --progress jsonl. */
+            struct buf body;
+            buf_init(&body, NULL, 0);
+            buf_printf(&line, "{\"v\":1,\"run\":\"%s\",", show->id);
             if (transition->instance != CORE_NONE && transition->instance < core_instance_count(show->core)) {
                 buf_clear(&show->text);
                 core_path(show->core, transition->instance, &show->text);
-                buf_add_text(&line, "{\"step\":");
+                buf_add_text(&line, "\"step\":");
                 json_format_string(buf_str(&show->text), &line);
-                struct buf body;
-                buf_init(&body, NULL, 0);
-                transition_format_json(transition, first_seq + i, &body);
                 buf_add_char(&line, ',');
-                buf_add(&line, str_of(body.data + 1, body.size - 1));
-                buf_done(&body);
-            } else transition_format_json(transition, first_seq + i, &line);
+            }
+            transition_format_json(transition, first_seq + i, &body);
+            if (body.size) buf_add(&line, str_of(body.data + 1, body.size - 1));
+            buf_done(&body);
         } else {
             buf_printf(&line, "%6llu  ", (unsigned long long)(first_seq + i));
             time_format(transition->at, true, &line);
@@ -347,7 +349,8 @@ static void json_instance(struct show *show, uint32_t at, struct buf *out)
         put_time(out, "started_at", detail->started_at);
         put_time(out, "ended_at", detail->ended_at);
         if (detail->started_at && detail->ended_at) buf_printf(out, ",\"duration_ms\":%lld", (long long)((detail->ended_at - detail->started_at) / ORCH_MILLISECOND));
-        if (instance->failure) {
+        /* What waits for an answer has noted what it will have failed of when none comes: no failure yet. */
+        if (instance->failure && (instance->state != TASK_WAITING || instance->reason == REASON_BACKOFF)) {
             buf_printf(out, ",\"error\":{\"kind\":\"%s\",\"exit_code\":%d,\"signal\":%d", failure_to_string((enum failure)instance->failure), detail->exit_code, detail->signal);
             put_text(out, "message", detail->error);
             buf_add_char(out, '}');

@@ -162,6 +162,7 @@ def test_looking_while_it_waits(box):
     shown = box.run("show", run["run"], "-o", "json").json()
     equal((shown["v"], shown["run"], shown["done"]), (1, run["run"], 1))
     equal([(task["task"], task["state"]) for task in shown["tasks"]], [("build", "succeeded"), ("ok", "waiting"), ("after", "pending")])
+    check(not any("error" in task for task in shown["tasks"]), "a failure before there is one:", shown["tasks"])
     equal(box.run("show", "last", "--why", "after").out, "waits for ok\n")
     contains(box.run("show", "last", "--why", "ok").out, "Deploy?")
     contains(box.run("show", "last", "build").out, "three")
@@ -190,6 +191,7 @@ def test_looking_after_it(box):
     equal([int(row.split()[0]) for row in history.out.splitlines()], list(range(1, len(events) + 1)))
     told = [json.loads(row) for row in box.run("show", "--history", "-o", "json").out.splitlines()]
     equal([each["type"] for each in told], events)
+    equal({(each["v"], each["run"]) for each in told}, {(1, runs["runs"][0]["run"])})
 
 
 def test_runs_newest_first(box):
