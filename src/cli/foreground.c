@@ -38,7 +38,8 @@ static void stop(struct foreground *foreground, int number)
     uint32_t running = summary.states[TASK_RUNNING];
     int r = engine_cancel(foreground->engine, foreground->execution, STR("interrupt"), STR("interrupted"), NULL, NULL, &err);
     if (r) progress_say(foreground->progress, "%s", err.message);
-    else progress_say(foreground->progress, "stopping %u task%s, again to kill", running, running == 1 ? "" : "s");
+    else if (running) progress_say(foreground->progress, "stopping %u task%s, again to kill", running, running == 1 ? "" : "s");
+    else progress_say(foreground->progress, "stopping");
 }
 
 static void on_signal(uv_signal_t *handle, int number)

@@ -105,7 +105,8 @@ static void put_failure(struct progress *progress, const struct core_instance *i
 {
     struct plain *plain = progress->own;
     const struct retry_policy *retry = task_retry(instance->task);
-    if (instance->attempt && retry) buf_printf(&plain->line, "try %u/%u ", instance->attempt, retry->attempts_max);
+    /* The state may be ahead of what is told: the attempt is the transition's. */
+    if (transition->attempt && retry) buf_printf(&plain->line, "try %u/%u ", transition->attempt, retry->attempts_max);
     progress_reason(transition, &plain->line);
 }
 

@@ -82,7 +82,8 @@ int stop_execution(struct step *step, enum execution_state state, enum failure f
     if (rc == 0 && frame_at(core, 0)->state == TASK_RUNNING) rc = stop_frame(step, 0);
     if (rc == 0 && core->phase == PHASE_ON_ERROR && frame_at(core, core->handler)->state == TASK_RUNNING)
         rc = stop_frame(step, core->handler);
-    return rc;
+    /* Stopping ends a pause: what cleans up, and was held back by it, begins. */
+    return rc == 0 ? begin_held_back(step) : rc;
 }
 
 /* ---- cancel ---- */

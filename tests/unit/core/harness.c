@@ -23,7 +23,7 @@ void harness_init(struct harness *harness, const char *definition)
         struct diag_style style = {0};
         buf_init(&text, NULL, 0);
         diags_render(diags, str_from(definition), STR("test.yaml"), &style, &text);
-        fail_msg("%s\n%s", definition, text.data);
+        fail_msg("the definition is refused: %.900s", text.data);
     }
     free(diags);
     harness->core = core_new(harness->workflow, harness->seed, &harness->env, NULL);
