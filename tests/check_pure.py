@@ -14,7 +14,7 @@ import sys
 
 ALLOWED = """
 malloc calloc realloc free abort qsort bsearch
-memcpy memmove memset memcmp memchr memrchr memmem strlen strnlen strcmp strncmp strchr strrchr strstr strspn strcspn strerrordesc_np
+memcpy memmove memset bcmp memcmp memchr memrchr memmem strlen strnlen strcmp strncmp strchr strrchr strstr strspn strcspn strerrordesc_np
 snprintf vsnprintf
 floor ceil trunc round rint nearbyint fmod pow exp exp2 log log2 log10 sqrt cbrt frexp ldexp scalbn modf fabs copysign nextafter fma fmin fmax
 isnan isinf finite __isnan __isinf __finite __signbit

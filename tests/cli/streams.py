@@ -33,7 +33,7 @@ def test_plain(box):
     rows = told.splitlines()
     for row in rows:
         check(PLAIN.fullmatch(row), "no plain line:", row)
-    for wanted in (r"a +log +one", r"a +log +two", r"a +ok ", r"b\[0\] +ok ", r"b\[1\] +log +2", r"b +ok ", r"try +fail +try [12]/2 exit=1", r"try +ok ",
+    for wanted in (r"a +log +one", r"a +log +two", r"a +ok ", r"b\[0\] +ok ", r"b\[1\] +log +2", r"b +ok ", r"try +fail +try 1/2 exit=1", r"try +ok ",
                    r"bad +failed +exit=3", r"after +skip ", r"run +r-\w+ +failed +\S+ ok=\d+ failed=1 skipped=0 waiting=1"):
         check(any(re.match(r"\S+  " + wanted, row) for row in rows), wanted, "in no line of\n" + told)
     check("\x1b" not in done.err and "\r" not in done.err, "plain lines have sequences")
