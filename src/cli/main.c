@@ -3,6 +3,7 @@
  */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -98,10 +99,28 @@ int cli_help(int argc, char **argv)
     return EXIT_OK;
 }
 
+/*
+ * Whoever starts us may have closed standard input, output or error. Their numbers are taken then, or the next file
+ * opened (the store's, a pipe) would get one of them and be read or written as it. Output that was closed stays one
+ * that cannot be written, so that what is lost is said.
+ */
+static bool hold_standard_files(void)
+{
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
+        if (fcntl(number, F_GETFD) >= 0) continue;
+        /* The lowest free number is given, which is this one. */
+        if (open("/dev/null", number == STDOUT_FILENO ? O_RDONLY : O_RDWR) != number) return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    /* A reader of our output that goes away ends us quietly; sockets say so themselves (MSG_NOSIGNAL). */
+    /* A reader of our output that goes away ends us quietly; sockets say so themselves (MSG_NOSIGNAL). A file that may
+     * not grow further is an error of the write, as a full disk is. */
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN);
+    if (!hold_standard_files()) return EXIT_INTERNAL;
     cli_style_init(&argc, argv);
     if (argc < 2) {
         print_overview(stderr);

@@ -6,6 +6,7 @@ usage: streams.py --orch PATH
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 
@@ -133,6 +134,29 @@ def test_progress_that_nobody_reads(box):
     if state["interrupted"]:
         equal(box.run("run", "p.yaml", "--continue", "--progress", "quiet").code, 0)
     check(box.exists("b-ran"), "the second task never ran")
+
+
+def test_closed_standard_files(box):
+    """A file that the caller has closed is none of ours later on: each of the eight ways to close them."""
+    box.write("s.yaml", "tasks: {a: {shell: 'cat; echo ran >> ran.txt'}}\noutput: {x: 1}\n")
+    for way in range(8):
+        closed = [number for number in range(3) if way >> number & 1]
+        done = subprocess.run([box.orch, "run", "s.yaml"], cwd=box.folder, env=environment(), timeout=DEADLINE, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, close_fds=True,
+                              preexec_fn=lambda: [os.close(number) for number in closed])
+        equal(done.returncode, 13 if 1 in closed else 0, f"closed {closed}: {done.stderr!r}")
+        check(1 in closed or done.stdout == b'{"x":1}\n', "closed", closed, "stdout", done.stdout)
+    with open(box.path("ran.txt"), encoding="utf-8") as ran:
+        equal(ran.read().count("ran\n"), 8, "times it ran")
+
+
+def test_a_file_that_may_not_grow(box):
+    """A limit on the size of files is an error of the write, no end by a signal."""
+    box.write("s.yaml", "tasks: {a: {shell: echo}}\n")
+    done = subprocess.run([box.orch, "run", "s.yaml"], cwd=box.folder, env=environment(), timeout=DEADLINE, capture_output=True,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
+    check(done.returncode in (11, 13), "code", done.returncode, done.stderr.decode())
+    contains(done.stderr.decode(), "orch.db")
 
 
 def test_ten_thousand_lines(box):
