@@ -6,6 +6,9 @@
  */
 #include "internal.h"
 
+#define RETRY_MS_MIN 20 /* after ORCH_ERR_FULL */
+#define RETRY_MS_MAX 1000
+
 struct batch *batch_new(struct engine *engine)
 {
     struct batch *batch = mem_resize(engine->allocator, NULL, 0, sizeof *batch);
@@ -253,8 +256,10 @@ static void append_done(void *user, int status)
             error_hint(&err, "what runs goes on; recording continues by itself when there is room");
             engine->options.observer.trouble(engine->options.observer.user, &err);
         }
+        /* Often at first: a log that is rotated away makes room at once. */
+        engine->retry_ms = !engine->stalled ? RETRY_MS_MIN : engine->retry_ms * 2 < RETRY_MS_MAX ? engine->retry_ms * 2 : RETRY_MS_MAX;
         engine->stalled = true;
-        uv_timer_start(&engine->retry, engine_retry_commit, 500, 0);
+        uv_timer_start(&engine->retry, engine_retry_commit, engine->retry_ms, 0);
         return;
     }
     engine->committing = NULL;

@@ -194,6 +194,7 @@ struct engine {
     bool failed;
     bool failure_told; /* what runs was killed, who waits was told */
     bool stalled;      /* disk full: the commit under way is tried again */
+    uint32_t retry_ms;
     bool closing;
     bool flushing;
     struct control *control;
