@@ -112,24 +112,45 @@ static int keep_json(struct arena *arena, struct value value, struct orch_str *r
     return r;
 }
 
+/* A function's name is literal: what is not there is known before anything runs. */
+static bool has_function(const struct engine *engine, const struct action *action)
+{
+    for (uint32_t i = 0; action->config.kind == TEMPLATE_MAP && i < action->config.count; i++) {
+        const struct template_member *member = &action->config.members[i];
+        if (str_is(member->key, "name") && member->value.kind == TEMPLATE_VALUE && member->value.value.kind == VALUE_STRING)
+            return action_functions_has(engine->options.functions, value_str(member->value.value));
+    }
+    const struct value *name = action->config.kind == TEMPLATE_VALUE ? value_get(action->config.value, STR("name")) : NULL;
+    return !name || name->kind != VALUE_STRING || action_functions_has(engine->options.functions, value_str(*name));
+}
+
+static int error_provider(const struct task *task, bool has_provider, struct orch_error *err)
+{
+    if (has_provider) {
+        error_set(err, ORCH_ERR_UNSUPPORTED, "task \"%.*s\": this program has no such function", STR_ARG(task->id));
+        error_hint(err, "register it before the workflow is started, or mend its name");
+    } else {
+        error_set(err, ORCH_ERR_UNSUPPORTED, "task \"%.*s\": nothing here carries out a %s", STR_ARG(task->id), action_kind_to_string(task->action->kind));
+        error_hint(err, task->action->kind == ACTION_FUNCTION ? "functions are part of the program that embeds liborch; the command line has none"
+                                                              : "no provider is registered for it");
+    }
+    if (err) {
+        err->line = task->line;
+        err->column = task->column;
+    }
+    return ORCH_ERR_UNSUPPORTED;
+}
+
 /* What the definition needs of this engine, checked before anything is recorded. */
 int providers_check(struct engine *engine, const struct workflow *workflow, struct orch_error *err)
 {
     for (uint32_t b = 0; b < workflow->block_count; b++)
         for (uint32_t t = 0; t < workflow->blocks[b]->task_count; t++) {
             const struct task *task = &workflow->blocks[b]->tasks[t];
-            if (!task->action || attempt_kind_has_provider(engine, task->action->kind)) continue;
-            error_set(err, ORCH_ERR_UNSUPPORTED, "task \"%.*s\": nothing here carries out a %s", STR_ARG(task->id),
-                      action_kind_to_string(task->action->kind));
-            if (task->action->kind == ACTION_FUNCTION)
-                error_hint(err, "functions are part of the program that embeds liborch; the command line has none");
-            else
-                error_hint(err, "no provider is registered for it");
-            if (err) {
-                err->line = task->line;
-                err->column = task->column;
-            }
-            return ORCH_ERR_UNSUPPORTED;
+            if (!task->action) continue;
+            bool has_provider = attempt_kind_has_provider(engine, task->action->kind);
+            if (!has_provider || (task->action->kind == ACTION_FUNCTION && !has_function(engine, task->action)))
+                return error_provider(task, has_provider, err);
         }
     return 0;
 }

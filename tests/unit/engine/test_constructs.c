@@ -341,6 +341,35 @@ static void test_log_and_progress(void **state)
     world_done(&world);
 }
 
+/* What it needs is looked for before anything is recorded. */
+static void test_what_is_missing(void **state)
+{
+    static const struct {
+        const char *yaml, *message;
+        int code;
+    } cases[] = {
+        {"tasks:\n  a: {function: {name: nope}}\n", "no such function", ORCH_ERR_UNSUPPORTED},
+        {"tasks:\n  a: {function: {name: nope, parameters: {x: '{{ execution.id }}'}}}\n", "no such function", ORCH_ERR_UNSUPPORTED},
+        {"tasks:\n  a: {service_call: {service: s, endpoint: /x}}\n", "service_call", ORCH_ERR_UNSUPPORTED},
+        {"tasks:\n  a: {pool: p, noop: {}}\n", "pool", ORCH_ERR_DEPENDENCY},
+        {"secrets: [THERE_IS_NO_SUCH]\ntasks:\n  a: {noop: {}}\n", "THERE_IS_NO_SUCH", ORCH_ERR_NOT_FOUND},
+        {"tasks:\n  a: {workflow: nowhere}\n", "nowhere", ORCH_ERR_DEPENDENCY},
+    };
+    (void)state;
+    struct world world;
+    world_new(&world, WORLD_DISK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct engine_execution *execution;
+        struct orch_error err = ORCH_ERROR_INIT;
+        int r = world_try(&world, cases[i].yaml, NULL, &execution, &err);
+        if (r != cases[i].code || !strstr(err.message, cases[i].message)) fail_msg("%s%s: %s", cases[i].yaml, orch_error_name(r), err.message);
+        assert_int_equal(0, engine_count(world.engine));
+    }
+    world_run(&world);
+    assert_int_equal(0, world.trace.size);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_on_disk),
         cmocka_unit_test(test_compensation_order),
         cmocka_unit_test(test_log_and_progress),
+        cmocka_unit_test(test_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
