@@ -69,10 +69,9 @@ void attempt_remove(struct attempt *attempt)
     mem_resize(engine->allocator, attempt, sizeof *attempt, 0);
 }
 
-static void feed_result(struct engine_execution *execution, uint32_t instance, uint64_t fence,
-                        const struct action_result *result)
+static struct core_input input_of(uint32_t instance, uint64_t fence, const struct action_result *result)
 {
-    struct core_input input = {.type = INPUT_ATTEMPT_DONE,
+    return (struct core_input){.type = INPUT_ATTEMPT_DONE,
                                .instance = instance,
                                .done = {.fence = fence,
                                         .failure = result->failure,
@@ -82,6 +81,12 @@ static void feed_result(struct engine_execution *execution, uint32_t instance, u
                                         .signal = result->signal,
                                         .cpu_us = result->cpu_us,
                                         .memory_peak = result->memory_peak}};
+}
+
+static void feed_result(struct engine_execution *execution, uint32_t instance, uint64_t fence,
+                        const struct action_result *result)
+{
+    struct core_input input = input_of(instance, fence, result);
     struct orch_error err = ORCH_ERROR_INIT;
     int r = execution_feed(execution, &input, &err);
     if (r && !execution->engine->failed) engine_fail(execution->engine, &err);
@@ -92,6 +97,20 @@ void attempt_feed_failure(struct engine_execution *execution, uint32_t instance,
 {
     struct action_result result = {.failure = failure, .error = str_from(message), .exit_code = -1};
     feed_result(execution, instance, fence, &result);
+}
+
+int engine_report(struct engine *engine, struct engine_execution *execution, uint32_t instance, uint64_t fence,
+                  const struct action_result *result, struct orch_error *err)
+{
+    const struct attempt *attempt = attempt_find(engine, execution, instance);
+    if (attempt && attempt->fence == fence && attempt->provider)
+        return error_set(err, ORCH_ERR_MISUSE, "that attempt's end is told by who carries it out");
+    uint32_t before = execution->turn.count;
+    struct core_input input = input_of(instance, fence, result);
+    int r = execution_feed(execution, &input, err);
+    if (r) return r;
+    if (execution->turn.count == before) return error_set(err, ORCH_ERR_STATE, "that attempt is not under way");
+    return 0;
 }
 
 /*
@@ -200,7 +219,7 @@ static int provider_add(struct engine *engine, const struct action_provider *pro
                         struct orch_error *err)
 {
     ORCH_ASSERT(engine->providers_count < ENGINE_PROVIDERS_MAX);
-    if (!context && provider->open) {
+    if (!context && provider->open && engine->has_loop) {
         int r = provider->open(&engine->loop, engine->mark, &context, err);
         if (r) return r;
     }
@@ -213,6 +232,7 @@ static int provider_add(struct engine *engine, const struct action_provider *pro
 int attempts_open(struct engine *engine, struct orch_error *err)
 {
     engine->host = (struct action_host){.done = host_done, .log = host_log, .progress = host_progress};
+    if (!engine->has_loop) return provider_add(engine, engine->world.provider, engine->world.provider_context, err);
     int r = provider_add(engine, &action_process_provider, NULL, err);
     if (!r) r = provider_add(engine, &action_notification_provider, NULL, err);
     if (!r && engine->options.functions) {

@@ -257,9 +257,11 @@ static void append_done(void *user, int status)
             engine->options.observer.trouble(engine->options.observer.user, &err);
         }
         /* Often at first: a log that is rotated away makes room at once. */
-        engine->retry_ms = !engine->stalled ? RETRY_MS_MIN : engine->retry_ms * 2 < RETRY_MS_MAX ? engine->retry_ms * 2 : RETRY_MS_MAX;
+        engine->retry_ms = !engine->stalled                      ? RETRY_MS_MIN
+                           : engine->retry_ms * 2 < RETRY_MS_MAX ? engine->retry_ms * 2
+                                                                 : RETRY_MS_MAX;
         engine->stalled = true;
-        uv_timer_start(&engine->retry, engine_retry_commit, engine->retry_ms, 0);
+        engine->retry_at = engine_now(engine) + engine->retry_ms * (ORCH_SECOND / 1000);
         return;
     }
     engine->committing = NULL;
@@ -398,10 +400,10 @@ static int append(struct engine *engine, struct orch_error *err)
     return store_append(engine->store, batch->entries, batch->entries_count, append_done, engine, err);
 }
 
-void engine_retry_commit(uv_timer_t *timer)
+void engine_retry_commit(struct engine *engine)
 {
-    struct engine *engine = timer->data;
     struct orch_error err = ORCH_ERROR_INIT;
+    engine->retry_at = ORCH_TIME_NEVER;
     if (!engine->committing || engine->failed) return;
     if (append(engine, &err)) engine_fail(engine, &err);
     engine_stir(engine);

@@ -1,28 +1,15 @@
 /*
- * engine.c - the life of the engine and its loop.
+ * engine.c - the life of the engine, and its timers.
  */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TIMER_MAX (60 * ORCH_SECOND)
-
 orch_time engine_now(const struct engine *engine)
 {
     /* The wall clock as it was at the start, moved on by the monotonic one: a jump of the wall clock hurts no timer. */
-    return clock_monotonic() + engine->wall_minus_monotonic;
-}
-
-static void on_idle(uv_idle_t *handle)
-{
-    uv_idle_stop(handle);
-}
-
-void engine_stir(struct engine *engine)
-{
-    /* A moment's idling makes the loop come round without blocking: the flush is in prepare and check. */
-    if (engine->handles_open && !uv_is_active((uv_handle_t *)&engine->idle)) uv_idle_start(&engine->idle, on_idle);
+    return engine->world.monotonic(engine->world.user) + engine->wall_minus_monotonic;
 }
 
 void engine_fail(struct engine *engine, const struct orch_error *err)
@@ -30,8 +17,7 @@ void engine_fail(struct engine *engine, const struct orch_error *err)
     if (engine->failed) return;
     engine->failed = true;
     engine->failure = *err;
-    engine_stir(
-        engine); /* not uv_stop: it would hold for the next uv_run, and that is the one that closes the handles */
+    engine_stir(engine);
 }
 
 void engine_end_failed(struct engine *engine)
@@ -48,7 +34,7 @@ void engine_end_failed(struct engine *engine)
 }
 
 /*
- * Timers: a binary heap of executions by deadline, and one timer of the loop.
+ * Timers: a binary heap of executions by deadline.
  */
 static void heap_place(struct engine *engine, uint32_t at, struct engine_execution *execution)
 {
@@ -75,9 +61,15 @@ static void heap_down(struct engine *engine, uint32_t at)
     heap_place(engine, at, execution);
 }
 
-static void timer_fired(uv_timer_t *timer)
+orch_time engine_due(const struct engine *engine)
 {
-    struct engine *engine = timer->data;
+    orch_time due = engine->heap_count ? engine->heap[1]->deadline : ORCH_TIME_NEVER;
+    if (engine->stalled && engine->retry_at < due) due = engine->retry_at;
+    return due;
+}
+
+void engine_look_at_time(struct engine *engine)
+{
     orch_time now = engine_now(engine);
     while (!engine->failed && !engine->closing && engine->heap_count && engine->heap[1]->deadline <= now) {
         struct engine_execution *execution = engine->heap[1];
@@ -91,21 +83,7 @@ static void timer_fired(uv_timer_t *timer)
         ORCH_ASSERT(execution->deadline > now || execution->deadline > before || execution->turn.count > 0);
         if (execution->deadline <= now) engine_timer_set(engine, execution, now + 1000);
     }
-}
-
-static void timer_arm(struct engine *engine)
-{
-    if (engine->heap_count == 0) {
-        uv_timer_stop(&engine->timer);
-        return;
-    }
-    orch_time left = engine->heap[1]->deadline - engine_now(engine);
-    /* Rounded up: never early. Looked at again after a while: the loop's clock stands still while the machine sleeps.
-     */
-    if (left > TIMER_MAX) left = TIMER_MAX;
-    uint64_t milliseconds = left <= 0 ? 0 : (uint64_t)((left + 999) / 1000);
-    uv_update_time(&engine->loop);
-    uv_timer_start(&engine->timer, timer_fired, milliseconds, 0);
+    if (engine->stalled && engine->retry_at <= now) engine_retry_commit(engine);
 }
 
 void engine_timer_set(struct engine *engine, struct engine_execution *execution, orch_time deadline)
@@ -146,59 +124,11 @@ void engine_timer_set(struct engine *engine, struct engine_execution *execution,
 }
 
 /*
- * The loop.
+ * Its life.
  */
-static void on_prepare(uv_prepare_t *handle)
-{
-    struct engine *engine = handle->data;
-    engine_flush(engine);
-    attempts_flush_logs(engine);
-    timer_arm(engine);
-}
-
-static void on_check(uv_check_t *handle)
-{
-    engine_flush(handle->data);
-}
-
-static void on_wake(uv_async_t *handle)
-{
-    (void)handle; /* the loop comes round, and the flush asks the store */
-}
-
 static void store_wake(void *user)
 {
-    uv_async_send(&((struct engine *)user)->wake);
-}
-
-static void close_handle(uv_handle_t *handle, void *ignored)
-{
-    (void)ignored;
-    if (!uv_is_closing(handle)) uv_close(handle, NULL);
-}
-
-static int open_loop(struct engine *engine, struct orch_error *err)
-{
-    int r = uv_loop_init(&engine->loop);
-    if (r) return error_set(err, ORCH_ERR_IO, "cannot make an event loop: %s", uv_strerror(r));
-    uv_timer_init(&engine->loop, &engine->timer);
-    uv_timer_init(&engine->loop, &engine->retry);
-    uv_prepare_init(&engine->loop, &engine->prepare);
-    uv_check_init(&engine->loop, &engine->check);
-    uv_idle_init(&engine->loop, &engine->idle);
-    r = uv_async_init(&engine->loop, &engine->wake, on_wake);
-    if (r) {
-        uv_walk(&engine->loop, close_handle, NULL);
-        uv_run(&engine->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&engine->loop);
-        return error_set(err, ORCH_ERR_IO, "cannot make an event loop: %s", uv_strerror(r));
-    }
-    engine->handles_open = true;
-    engine->timer.data = engine->retry.data = engine->prepare.data = engine->check.data = engine->wake.data =
-        engine->idle.data = engine;
-    uv_prepare_start(&engine->prepare, on_prepare);
-    uv_check_start(&engine->check, on_check);
-    return 0;
+    loop_wake(user);
 }
 
 static uint32_t jobs_default(void)
@@ -207,26 +137,46 @@ static uint32_t jobs_default(void)
     return processors > 4 ? (uint32_t)processors : 4;
 }
 
+static int open_on_machine(struct engine *engine, struct orch_error *err)
+{
+    engine->world = world_of_the_machine;
+    int r = loop_open(engine, err);
+    if (r) return r;
+    struct store_options options = {.mode = STORE_OWN,
+                                    .no_sync = engine->options.no_sync,
+                                    .reserve_size = engine->options.reserve_size,
+                                    .wake = store_wake,
+                                    .user = engine};
+    return store_open(engine->options.store_path, &options, &engine->store, err);
+}
+
+static int take_world(struct engine *engine, const struct engine_world *world)
+{
+    engine->world = *world;
+    engine->store = world->store;
+    engine->options.functions = NULL;
+    engine->options.control = false;
+    engine->options.secrets_dir = NULL;
+    return 0;
+}
+
 int engine_open(const struct engine_options *options, struct engine **ret, struct orch_error *err)
 {
     struct engine *engine = calloc(1, sizeof *engine);
-    if (!engine) return error_memory(err);
+    if (!engine) {
+        if (options->world) (void)store_close(options->world->store);
+        return error_memory(err);
+    }
     engine->options = *options;
+    engine->options.world = NULL; /* copied */
     if (!engine->options.jobs) engine->options.jobs = jobs_default();
     if (!engine->options.grace_us) engine->options.grace_us = 10 * ORCH_SECOND;
-    engine->wall_minus_monotonic = clock_wall() - clock_monotonic();
     arena_init(&engine->arena, NULL, 0);
     arena_init(&engine->scratch, NULL, 0);
     zonefiles_init(&engine->zones, NULL, NULL);
-    int r = open_loop(engine, err);
+    int r = options->world ? take_world(engine, options->world) : open_on_machine(engine, err);
     if (r) goto fail;
-    struct store_options store_options = {.mode = STORE_OWN,
-                                          .no_sync = options->no_sync,
-                                          .reserve_size = options->reserve_size,
-                                          .wake = store_wake,
-                                          .user = engine};
-    r = store_open(options->store_path, &store_options, &engine->store, err);
-    if (r) goto fail;
+    engine->wall_minus_monotonic = engine->world.wall(engine->world.user) - engine->world.monotonic(engine->world.user);
     const char *path = store_path(engine->store);
     engine->store_dir = path ? arena_str(&engine->arena, str_from(path)) : STR_NONE;
     engine->mark = arena_str(&engine->arena, store_mark(engine->store));
@@ -257,6 +207,11 @@ fail:
 /* What was decided is recorded, and those who wait for it are told. Nothing new is decided meanwhile, so this ends. */
 static void drain(struct engine *engine)
 {
+    if (engine->failed || !engine->gathering) return;
+    if (!engine->has_loop) {
+        engine_flush(engine); /* a disk of another world makes it durable when it is closed, or does not */
+        return;
+    }
     while (engine->store && engine->gathering) {
         engine_flush(engine);
         if (engine->failed || (!engine->committing && !engine->gathering->waiters && !engine->gathering->dirty)) break;
@@ -285,22 +240,13 @@ struct engine *engine_close(struct engine *engine)
         engine->versions->refs = 1;
         (void)engine_version_unref(engine->versions);
     }
-    if (engine->handles_open) {
-        uv_walk(&engine->loop, close_handle, NULL);
-        uv_run(&engine->loop, UV_RUN_DEFAULT);
-        (void)uv_loop_close(&engine->loop); /* every handle was closed just now */
-    }
+    loop_close(engine);
     mem_resize(engine->allocator, engine->heap, engine->heap_capacity * sizeof *engine->heap, 0);
     zonefiles_done(&engine->zones);
     arena_done(&engine->scratch);
     arena_done(&engine->arena);
     free(engine);
     return NULL;
-}
-
-struct uv_loop_s *engine_loop(struct engine *engine)
-{
-    return &engine->loop;
 }
 
 struct store *engine_store(struct engine *engine)
@@ -313,17 +259,21 @@ uint32_t engine_count(const struct engine *engine)
     return engine->executions_count;
 }
 
-int engine_run(struct engine *engine, bool (*done)(void *user), void *user, struct orch_error *err)
+struct engine *engine_crash(struct engine *engine)
 {
-    for (;;) {
+    /* What has failed decides, records and tells nothing any more. */
+    engine->failed = engine->failure_told = true;
+    return engine_close(engine);
+}
+
+int engine_turn(struct engine *engine, struct orch_error *err)
+{
+    do {
+        engine->stirred = false;
+        engine_look_at_time(engine);
         engine_flush(engine);
-        if (engine->failed) {
-            engine_end_failed(engine);
-            if (err) *err = engine->failure;
-            return engine->failure.code;
-        }
-        if (done && done(user)) return 0;
-        if (!done && engine->executions_count == 0 && !engine->committing) return 0;
-        uv_run(&engine->loop, UV_RUN_ONCE);
-    }
+    } while (engine->stirred && !engine->failed);
+    if (!engine->failed) return 0;
+    if (err) *err = engine->failure;
+    return engine->failure.code;
 }

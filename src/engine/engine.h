@@ -36,7 +36,26 @@ struct engine_observer {
     void *user;
 };
 
+/*
+ * The engine's surroundings when they are not the machine's: time, disk, programs and environment come from here, and
+ * the engine has no loop, thread or file of its own. Whoever made the world calls engine_turn. For simulation.
+ */
+struct engine_world {
+    orch_time (*monotonic)(void *user); /* never goes back */
+    orch_time (*wall)(void *user);      /* since 1970 UTC; asked when the engine is opened */
+    struct store *store;                /* taken over by engine_open, also when that fails */
+    const struct action_provider *provider; /* carries out all kinds it names; its `open` is not called */
+    void *provider_context;
+    const char *(*environment)(void *user, const char *name); /* NULL: not set. Secrets come from here too */
+    /* Definitions of sub-workflows; as file_read. */
+    int (*read_file)(void *user, const char *path, size_t size_max, struct arena *arena, struct orch_str *ret,
+                     struct orch_error *err);
+    void *user;
+};
+
 struct engine_options {
+    const struct engine_world *world; /* copied; NULL: the machine's. With it store_path, no_sync, reserve_size,
+                                         functions, control and secrets_dir are not looked at */
     const char *store_path; /* NULL: in memory */
     bool no_sync;
     uint64_t reserve_size; /* bytes of disk kept back so that what runs can be recorded when the disk is full; nothing
@@ -57,12 +76,24 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
  * callback. Waits for functions that do not return.
  */
 struct engine *engine_close(struct engine *engine);
-struct uv_loop_s *engine_loop(struct engine *engine);
+struct uv_loop_s *engine_loop(struct engine *engine); /* not of one in a world of its own */
 struct store *engine_store(struct engine *engine);
 orch_time engine_now(const struct engine *engine);
 /* Runs the loop until done(user) is true (asked after each turn), or nothing is left to do. Returns 0, or the store's
  * error. */
 int engine_run(struct engine *engine, bool (*done)(void *user), void *user, struct orch_error *err);
+
+/*
+ * Of an engine in a world of its own: does what is due, and hands over what was gathered. When nothing more can be done
+ * before time passes or the world changes, engine_due says when it is next due by itself (of engine_now's time), or
+ * ORCH_TIME_NEVER. Returns the store's error once it has failed.
+ */
+int engine_turn(struct engine *engine, struct orch_error *err);
+orch_time engine_due(const struct engine *engine);
+/*
+ * Ends it as kill -9 would: nothing more is recorded, decided or told; not even those who wait for a command's answer.
+ */
+struct engine *engine_crash(struct engine *engine);
 
 /*
  * Reads a definition and the sub-workflows it names (a path, or a name: <name>.yaml, .yml, .json beside it). Also
@@ -119,6 +150,12 @@ int engine_approve(struct engine *engine, struct engine_execution *execution, st
                    struct orch_str by, struct orch_str comment, engine_done done, void *user, struct orch_error *err);
 int engine_signal(struct engine *engine, struct engine_execution *execution, struct orch_str name,
                   struct orch_str data_json, struct orch_str by, engine_done done, void *user, struct orch_error *err);
+/*
+ * An attempt's end from somewhere that may be late or say it twice: counts only when the fence is the one of the attempt
+ * under way. ORCH_ERR_STATE otherwise, and nothing has changed.
+ */
+int engine_report(struct engine *engine, struct engine_execution *execution, uint32_t instance, uint64_t fence,
+                  const struct action_result *result, struct orch_error *err);
 /* Kills what runs in an execution without waiting for the grace (second Ctrl-C). */
 void engine_hasten(struct engine *engine, struct engine_execution *execution);
 

@@ -6,7 +6,7 @@
  *   batch       what was decided since the last append: transitions of several executions in one arena
  *   attempt     one running provider; gone when it is done
  *
- * Files: engine.c the loop and the life of the engine; batch.c gather, append, act; execution.c one that is loaded;
+ * Files: engine.c the life of the engine; loop.c the machine's event loop; batch.c gather, append, act; execution.c one that is loaded;
  * start.c its begin; resume.c taken up or run again; view.c folded from its journal; attempt.c providers; child.c
  * sub-workflows; limits.c admission; version.c definitions; command.c what people ask for; control.c the socket;
  * secret.c secrets.
@@ -158,8 +158,9 @@ struct engine {
     uv_check_t check;
     uv_idle_t idle; /* active while something waits for this turn's end */
     uv_async_t wake;
-    uv_timer_t retry; /* after ORCH_ERR_FULL */
-    bool handles_open;
+    bool has_loop;      /* the handles above are open; false in a world of its own */
+    bool stirred;       /* something waits for this turn's end */
+    struct engine_world world;
     struct store *store;
     struct orch_str store_dir;
     struct orch_str mark;
@@ -195,6 +196,7 @@ struct engine {
     bool failure_told; /* what runs was killed, who waits was told */
     bool stalled;      /* disk full: the commit under way is tried again */
     uint32_t retry_ms;
+    orch_time retry_at; /* while stalled */
     bool closing;
     bool flushing;
     struct control *control;
@@ -206,6 +208,14 @@ struct engine {
 void engine_fail(struct engine *engine, const struct orch_error *err);
 void engine_end_failed(struct engine *engine);
 void engine_timer_set(struct engine *engine, struct engine_execution *execution, orch_time deadline);
+/* Inputs whose time has come. */
+void engine_look_at_time(struct engine *engine);
+
+/* loop.c */
+extern const struct engine_world world_of_the_machine;
+int loop_open(struct engine *engine, struct orch_error *err);
+void loop_close(struct engine *engine);
+void loop_wake(struct engine *engine);   /* any thread */
 void engine_stir(struct engine *engine); /* makes the loop come round to flush */
 
 /* batch.c */
@@ -219,7 +229,8 @@ int execution_feed(struct engine_execution *execution, const struct core_input *
 void batch_drop(struct engine_execution *execution);
 int batch_wait(struct engine *engine, engine_done done, void *user, struct orch_error *err);
 void engine_flush(struct engine *engine);
-void engine_retry_commit(struct uv_timer_s *timer);
+/* After ORCH_ERR_FULL. */
+void engine_retry_commit(struct engine *engine);
 
 /* execution.c */
 struct engine_execution *execution_new(struct engine *engine, struct engine_version *version, int64_t number,

@@ -4,8 +4,6 @@
  */
 #include "internal.h"
 
-#include <stdlib.h>
-
 #include "sys/file.h"
 #include "sys/mask.h"
 
@@ -22,8 +20,9 @@ int secret_get(struct engine *engine, struct orch_str name, struct arena *arena,
             return error_set(err, ORCH_ERR_NOT_FOUND, "no secret has such a name");
     }
     snprintf(key, sizeof key, "ORCH_SECRET_%.*s", STR_ARG(name));
-    const char *value = getenv(key);
-    if (!value) value = getenv(key + strlen("ORCH_SECRET_"));
+    const struct engine_world *world = &engine->world;
+    const char *value = world->environment(world->user, key);
+    if (!value) value = world->environment(world->user, key + strlen("ORCH_SECRET_"));
     if (value) {
         *ret = arena_str(arena, str_from(value));
         return ret->data ? 0 : error_memory(err);

@@ -4,8 +4,6 @@
  */
 #include "internal.h"
 
-#include <stdlib.h>
-
 /* The variables of the environment that the definition's expressions mention: recorded at the start, the same for ever
  * after. */
 struct env_gather {
@@ -66,7 +64,8 @@ static int gather_task(const struct task *task, struct env_gather *gather)
     return r ? r : gather_env(options->env, options->env_count, gather);
 }
 
-static int capture_env(const struct workflow *workflow, struct arena *arena, struct value *ret, struct orch_error *err)
+static int capture_env(const struct engine *engine, const struct workflow *workflow, struct arena *arena,
+                       struct value *ret, struct orch_error *err)
 {
     struct env_gather gather = {0};
     map_init(&gather.names, NULL);
@@ -79,7 +78,7 @@ static int capture_env(const struct workflow *workflow, struct arena *arena, str
     uint32_t count = 0;
     for (uint32_t i = 0; members && i < gather.names.count; i++) {
         struct orch_str name = arena_str(arena, gather.names.entries[i].key);
-        const char *value = name.data ? getenv(name.data) : NULL;
+        const char *value = name.data ? engine->world.environment(engine->world.user, name.data) : NULL;
         if (!name.data) {
             members = NULL;
             break;
@@ -117,10 +116,12 @@ static bool has_function(const struct engine *engine, const struct action *actio
 {
     for (uint32_t i = 0; action->config.kind == TEMPLATE_MAP && i < action->config.count; i++) {
         const struct template_member *member = &action->config.members[i];
-        if (str_is(member->key, "name") && member->value.kind == TEMPLATE_VALUE && member->value.value.kind == VALUE_STRING)
+        if (str_is(member->key, "name") && member->value.kind == TEMPLATE_VALUE &&
+            member->value.value.kind == VALUE_STRING)
             return action_functions_has(engine->options.functions, value_str(member->value.value));
     }
-    const struct value *name = action->config.kind == TEMPLATE_VALUE ? value_get(action->config.value, STR("name")) : NULL;
+    const struct value *name =
+        action->config.kind == TEMPLATE_VALUE ? value_get(action->config.value, STR("name")) : NULL;
     return !name || name->kind != VALUE_STRING || action_functions_has(engine->options.functions, value_str(*name));
 }
 
@@ -130,9 +131,11 @@ static int error_provider(const struct task *task, bool has_provider, struct orc
         error_set(err, ORCH_ERR_UNSUPPORTED, "task \"%.*s\": this program has no such function", STR_ARG(task->id));
         error_hint(err, "register it before the workflow is started, or mend its name");
     } else {
-        error_set(err, ORCH_ERR_UNSUPPORTED, "task \"%.*s\": nothing here carries out a %s", STR_ARG(task->id), action_kind_to_string(task->action->kind));
-        error_hint(err, task->action->kind == ACTION_FUNCTION ? "functions are part of the program that embeds liborch; the command line has none"
-                                                              : "no provider is registered for it");
+        error_set(err, ORCH_ERR_UNSUPPORTED, "task \"%.*s\": nothing here carries out a %s", STR_ARG(task->id),
+                  action_kind_to_string(task->action->kind));
+        error_hint(err, task->action->kind == ACTION_FUNCTION
+                            ? "functions are part of the program that embeds liborch; the command line has none"
+                            : "no provider is registered for it");
     }
     if (err) {
         err->line = task->line;
@@ -149,7 +152,8 @@ int providers_check(struct engine *engine, const struct workflow *workflow, stru
             const struct task *task = &workflow->blocks[b]->tasks[t];
             if (!task->action) continue;
             bool has_provider = attempt_kind_has_provider(engine, task->action->kind);
-            if (!has_provider || (task->action->kind == ACTION_FUNCTION && !has_function(engine, task->action)))
+            if (!has_provider ||
+                (task->action->kind == ACTION_FUNCTION && engine->has_loop && !has_function(engine, task->action)))
                 return error_provider(task, has_provider, err);
         }
     return 0;
@@ -191,7 +195,7 @@ int execution_start(struct engine *engine, const struct engine_start *start, str
     /* What a sub-workflow names was pinned with the first of its parents. */
     if (!r) r = value_copy(parent ? parent->pinned : version->pinned, arena, &execution->pinned);
     if (r) error_memory(err);
-    if (!r) r = capture_env(version->workflow, arena, &env, err);
+    if (!r) r = capture_env(engine, version->workflow, arena, &env, err);
     if (!r) r = secrets_load(execution, err);
     if (!r) r = limits_open(execution, err);
     if (!r) r = version_store(version, err);

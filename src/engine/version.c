@@ -180,7 +180,9 @@ static int find_file(struct loading *loading, const struct engine_version *from,
                                    : arena_printf(&loading->scratch, "%.*s/%.*s%s", STR_ARG(from->base_dir),
                                                   STR_ARG(name), path ? "" : endings[i]);
         if (!file.data) return error_memory(loading->err);
-        int r = file_read(file.data, DEFINITION_SIZE_MAX, &loading->scratch, ret_text, loading->err);
+        const struct engine_world *world = &loading->engine->world;
+        int r =
+            world->read_file(world->user, file.data, DEFINITION_SIZE_MAX, &loading->scratch, ret_text, loading->err);
         if (r == 0) *ret_path = file;
         if (r != ORCH_ERR_NOT_FOUND) return r;
     }
