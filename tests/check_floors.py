@@ -20,6 +20,7 @@ FLOORS = [
     ["sys"],
     ["store", "actions", "mesh", "bus", "observe"],
     ["engine"],
+    ["sim"],
     ["http", "api", "mcp", "cli"],
 ]
 LEVEL = {folder: level for level, floor in enumerate(FLOORS) for folder in floor}
