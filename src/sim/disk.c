@@ -343,6 +343,11 @@ int disk_open(struct disk *disk, struct store **ret, struct orch_error *err)
     return 0;
 }
 
+struct store *disk_durable(struct disk *disk)
+{
+    return disk->durable;
+}
+
 void disk_crash(struct disk *disk)
 {
     struct pending *pending = disk->first;

@@ -86,5 +86,7 @@ int sim_step(struct sim *sim, struct orch_error *err);
 void sim_end_hangs(struct sim *sim, orch_time within);
 /* Programs under way. */
 uint32_t sim_running(const struct sim *sim);
+/* What is durable, whether a life is under way or not. For reading. */
+struct store *sim_durable(struct sim *sim);
 
 #endif

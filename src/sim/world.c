@@ -152,6 +152,11 @@ void sim_jump_wall(struct sim *sim, orch_time by)
     sim->wall_offset += by;
 }
 
+struct store *sim_durable(struct sim *sim)
+{
+    return disk_durable(sim->disk);
+}
+
 int sim_step(struct sim *sim, struct orch_error *err)
 {
     int r = 0;
