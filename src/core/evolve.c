@@ -531,11 +531,31 @@ static int evolve_ready(struct core *core, const struct core_transition *t, stru
                    detail->started_at != 0 ? task_deadline_total(instance->task, detail->started_at) : ORCH_TIME_NEVER);
 }
 
+/* Whether a task of this kind can wait for such a thing. */
+static bool may_wait_for(const struct task *task, uint8_t reason)
+{
+    enum action_kind kind = task->kind == TASK_LEAF ? task->action->kind : ACTION_NONE;
+
+    switch ((enum reason)reason) {
+    case REASON_TIMER:
+    case REASON_EVENT: return kind == ACTION_WAIT;
+    case REASON_APPROVAL: return kind == ACTION_APPROVAL;
+    case REASON_HELD: return task_is_external(task);
+    case REASON_DELAY: return task->kind == TASK_REPEAT;
+    case REASON_BACKOFF: return true;
+    case REASON_NONE:
+    case REASON_WHEN:
+    case REASON_DEPENDENCY:
+    case REASON_STOPPED: break;
+    }
+    return false;
+}
+
 static int evolve_waiting(struct core *core, const struct core_transition *t, struct orch_error *err)
 {
     struct core_instance *instance = mover(core, t, TASK_WAITING);
 
-    if (!instance || t->attempt > UINT16_MAX) return corrupt(t, err);
+    if (!instance || t->attempt > UINT16_MAX || !may_wait_for(instance->task, t->reason)) return corrupt(t, err);
     struct core_detail *detail = detail_of(core, instance);
     if (!detail || !keep(core, t->name, &detail->event)) return error_memory(err);
     move(core, instance, TASK_WAITING);
