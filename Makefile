@@ -31,9 +31,9 @@ sanitize: ## run the tests with the address, undefined behaviour and thread sani
 	@scripts/setup.sh build test sanitize
 	@scripts/sanitize.sh
 
-fuzz: ## fuzz every parser for FUZZ_SECONDS each
+fuzz: ## fuzz what reads outside bytes for FUZZ_SECONDS each, or TARGETS of it
 	@scripts/setup.sh build test sanitize
-	@scripts/fuzz.sh $(FUZZ_SECONDS)
+	@scripts/fuzz.sh $(FUZZ_SECONDS) $(TARGETS)
 
 bench: build ## measure, beside make and a bare loop
 	@scripts/quietly.sh ninja -C $(BUILD) benches

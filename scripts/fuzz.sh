@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs each fuzz target for so many seconds, from the seeds in tests/fuzz/corpus; what it finds new stays in build-fuzz/corpus.
-# usage: fuzz.sh [SECONDS [TARGET...]]
+# Runs fuzz targets for so many seconds each, from the seeds in tests/fuzz/corpus; what it finds new stays in build-fuzz/corpus.
+# usage: fuzz.sh [SECONDS [TARGET...]]       fuzz.sh --build [TARGET...]  builds them only
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -11,12 +11,17 @@ build=build-fuzz
     -Dc_args=-fsanitize=fuzzer-no-link -Dbuildtype=debugoptimized
 [ $# -gt 0 ] || set -- $(cd tests/fuzz/corpus && echo *)
 scripts/quietly.sh ninja -C $build $(printf 'tests/fuzz/fuzz-%s ' "$@")
+[ "$seconds" != --build ] || exit 0
 status=0
 for target in "$@"; do
+    more=
+    dict=$target
     case $target in
-    document | workflow) more="tests/golden examples" ;;
-    *) more= ;;
+    document) more="tests/golden examples" dict=yaml ;;
+    workflow) more="tests/golden examples" ;;
+    layout) dict=workflow ;;
     esac
+    [ ! -f "tests/fuzz/$dict.dict" ] || more="$more -dict=tests/fuzz/$dict.dict"
     mkdir -p "$build/corpus/$target" "$build/found"
     if "$build/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$build/found/$target-" "$build/corpus/$target" "tests/fuzz/corpus/$target" $more >"$build/found/$target.log" 2>&1; then
