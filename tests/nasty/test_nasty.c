@@ -27,12 +27,43 @@ static char mark[64];         /* of this very run: the same test may run elsewhe
 
 static const struct nasty {
     const char *name;
-    bool ends_by_itself; /* its first process exits well */
+    enum failure failure; /* CANCELLED: when it is stopped, which it needs */
+    bool needs_reader;    /* ends when nobody reads what it writes */
 } programs[] = {
-    {"ignore_term", false},  {"stopped", false},    {"setsid_daemon", false}, {"double_fork", false},
-    {"fork_storm", false},   {"holds_pipe", true},  {"floods", false},        {"closes_stdout", false},
-    {"exits_writing", true}, {"everything", false}, {"comet", false},         {"subreaper", false},
-    {"dead_leader", false},
+    {"ignore_term", FAILURE_CANCELLED, false},
+    {"stopped", FAILURE_CANCELLED, false},
+    {"setsid_daemon", FAILURE_CANCELLED, false},
+    {"double_fork", FAILURE_CANCELLED, false},
+    {"fork_storm", FAILURE_CANCELLED, false},
+    {"holds_pipe", FAILURE_NONE, false},
+    {"floods", FAILURE_CANCELLED, true},
+    {"closes_stdout", FAILURE_CANCELLED, false},
+    {"exits_writing", FAILURE_NONE, false},
+    {"everything", FAILURE_CANCELLED, false},
+    {"comet", FAILURE_CANCELLED, false},
+    {"subreaper", FAILURE_CANCELLED, false},
+    {"dead_leader", FAILURE_CANCELLED, false},
+    {"exec_loop", FAILURE_CANCELLED, false},
+    {"vfork_stopped", FAILURE_CANCELLED, false},
+    {"traced", FAILURE_CANCELLED, false},
+    {"stops_group", FAILURE_CANCELLED, false},
+    {"other_user", FAILURE_CANCELLED, false},
+    {"rewrites_mark", FAILURE_CANCELLED, false},
+    {"sheds_marks", FAILURE_CANCELLED, false},
+    {"forks_on_term", FAILURE_CANCELLED, false},
+    {"many_fds", FAILURE_CANCELLED, false},
+    {"eats_memory", FAILURE_CANCELLED, false},
+    {"long_line", FAILURE_CANCELLED, true},
+    {"drips", FAILURE_CANCELLED, false},
+    {"zombies", FAILURE_CANCELLED, false},
+    {"clone_parent", FAILURE_CANCELLED, false},
+    {"leaves_group", FAILURE_CANCELLED, false},
+    {"namespaces", FAILURE_CANCELLED, false},
+    {"fills_scratch", FAILURE_CANCELLED, false},
+    {"odd_output", FAILURE_PERMANENT, false},
+    /* These are after the spawner itself: see test_spawner_broken. */
+    {"kills_spawner", FAILURE_LOST, true},
+    {"stops_spawner", FAILURE_LOST, true},
 };
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
 
@@ -112,6 +143,19 @@ static void stop_when_ready(struct attempt *attempt)
     running_host->provider->stop(running_host->context, &attempt->base, false);
 }
 
+static struct attempt *attempt_of(struct host *host, const char *name)
+{
+    char path[PATH_MAX], config[PATH_MAX + 64];
+    struct attempt *attempt;
+
+    path_of(name, path);
+    (void)snprintf(config, sizeof(config), "{\"command\":[\"%s\"]}", path);
+    attempt = attempt_new(host, ACTION_EXEC, config);
+    attempt->base.grace_us = GRACE;
+    stopped_at = 0;
+    return attempt;
+}
+
 static void test_under_provider(void **state)
 {
     struct host host;
@@ -121,25 +165,22 @@ static void test_under_provider(void **state)
     running_host = &host;
     resident_before = resident_kib();
     for (size_t i = 0; i < PROGRAMS; i++) {
-        char path[PATH_MAX], config[PATH_MAX + 64];
         struct attempt *attempt;
         orch_time begun = clock_monotonic();
+        bool ends_by_itself = programs[i].failure != FAILURE_CANCELLED;
 
-        path_of(programs[i].name, path);
-        (void)snprintf(config, sizeof(config), "{\"command\":[\"%s\"]}", path);
-        attempt = attempt_new(&host, ACTION_EXEC, config);
-        attempt->base.grace_us = GRACE;
-        stopped_at = 0;
-        if (!programs[i].ends_by_itself) attempt->on_log = stop_when_ready;
+        if (programs[i].failure == FAILURE_LOST) continue;
+        attempt = attempt_of(&host, programs[i].name);
+        if (!ends_by_itself) attempt->on_log = stop_when_ready;
         attempt_start(&host, attempt);
         attempt_wait(&host, attempt);
-        if (programs[i].ends_by_itself) {
-            assert_int_equal(attempt->failure, FAILURE_NONE);
+        if (attempt->failure != programs[i].failure)
+            fail_msg("%s: failure %d: %s", programs[i].name, attempt->failure, attempt->error);
+        if (ends_by_itself) {
             if (attempt->done_at - begun > 3 * ORCH_SECOND)
                 fail_msg("%s: held up for %lld µs", programs[i].name, (long long)(attempt->done_at - begun));
         } else {
             if (stopped_at == 0) fail_msg("%s: was never ready: %s", programs[i].name, attempt->error);
-            assert_int_equal(attempt->failure, FAILURE_CANCELLED);
             if (attempt->done_at - stopped_at > GRACE + ORCH_SECOND) {
                 fail_msg("%s: ended only after %lld µs", programs[i].name, (long long)(attempt->done_at - stopped_at));
             }
@@ -155,6 +196,66 @@ static void test_under_provider(void **state)
     if (!getenv("ASAN_OPTIONS") && resident_kib() - resident_before > 64 * 1024)
         fail_msg("grew by %ld KiB", resident_kib() - resident_before);
     host_close(&host);
+    (void)state;
+}
+
+static void wait_ready(struct host *host, struct attempt *attempt)
+{
+    while (!strstr(text_of_buf(&attempt->log), "o ready\n")) {
+        assert_int_equal(attempt->done_count, 0);
+        (void)uv_run(&host->loop, UV_RUN_ONCE);
+    }
+}
+
+/*
+ * A program can kill or stop the spawner, which is of its own user. Others are lost then; nothing survives, what is to
+ * end does in time, and the next program starts as ever.
+ */
+static void test_spawner_broken(void **state)
+{
+    struct host host;
+
+    host_open(&host, &action_process_provider);
+    for (int round = 0; round < 3; round++) {
+        bool kills = round == 0, closes = round == 2;
+        const char *name = kills ? "kills_spawner" : "stops_spawner";
+        struct attempt *other = attempt_of(&host, "double_fork"), *attempt = attempt_of(&host, name);
+        orch_time begun, took;
+
+        attempt_start(&host, other);
+        wait_ready(&host, other);
+        attempt_start(&host, attempt);
+        wait_ready(&host, attempt);
+        begun = clock_monotonic();
+        if (closes) break;
+        if (!kills) {
+            for (int i = 0; i < 5; i++) (void)uv_run(&host.loop, UV_RUN_NOWAIT);
+            host.provider->stop(host.context, &attempt->base, false);
+        }
+        attempt_wait(&host, attempt);
+        took = attempt->done_at - begun;
+        if (took > (kills ? ORCH_SECOND : GRACE + ORCH_SECOND)) fail_msg("%s: took %lld µs", name, (long long)took);
+        assert_int_equal(attempt->failure, kills ? FAILURE_LOST : FAILURE_CANCELLED);
+        check_none_running(name);
+        attempt_wait(&host, other);
+        assert_int_equal(other->failure, FAILURE_LOST);
+        check_none_running("double_fork");
+        attempt_free(attempt);
+        attempt_free(other);
+
+        attempt = attempt_new(&host, ACTION_SHELL, "{\"command\":\"echo on\"}");
+        attempt_start(&host, attempt);
+        attempt_wait(&host, attempt);
+        assert_int_equal(attempt->failure, FAILURE_NONE);
+        attempt_free(attempt);
+    }
+    orch_time begun = clock_monotonic();
+
+    host_close(&host);
+    if (clock_monotonic() - begun > 2 * ORCH_SECOND)
+        fail_msg("closing took %lld µs", (long long)(clock_monotonic() - begun));
+    check_none_running("stops_spawner");
+    check_none_running("double_fork");
     (void)state;
 }
 
@@ -229,7 +330,7 @@ static void test_without_cgroup(void **state)
     struct spawner *spawner = open_spawner(false);
 
     for (size_t i = 0; i < PROGRAMS; i++) {
-        if (programs[i].ends_by_itself || strcmp(programs[i].name, "floods") == 0)
+        if (programs[i].failure != FAILURE_CANCELLED || programs[i].needs_reader)
             continue; /* the latter ends with its pipe */
         (void)start_ready(spawner, i, programs[i].name);
         assert_int_equal(spawner_stop(spawner, i, GRACE), 0);
@@ -268,8 +369,9 @@ static void test_only_its_own(void **state)
  * kill -9 of an orchestrator: a process of its own that opens a spawner, starts what it is told, says "ready" and
  * waits.
  */
-static const char *const hidden[] = {"ignore_term", "setsid_daemon", "double_fork", "everything",
-                                     "subreaper",   "stopped",       "fork_storm",  "dead_leader"};
+static const char *const hidden[] = {"ignore_term",   "setsid_daemon", "double_fork", "everything",
+                                     "subreaper",     "stopped",       "fork_storm",  "dead_leader",
+                                     "rewrites_mark", "other_user",    "namespaces"};
 #define HIDDEN (sizeof(hidden) / sizeof(hidden[0]))
 
 static int be_orchestrator(bool use_cgroup)
@@ -403,9 +505,9 @@ static int end(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_under_provider), cmocka_unit_test(test_without_cgroup),
-        cmocka_unit_test(test_only_its_own),   cmocka_unit_test(test_orchestrator_killed),
-        cmocka_unit_test(test_both_killed),
+        cmocka_unit_test(test_under_provider),      cmocka_unit_test(test_spawner_broken),
+        cmocka_unit_test(test_without_cgroup),      cmocka_unit_test(test_only_its_own),
+        cmocka_unit_test(test_orchestrator_killed), cmocka_unit_test(test_both_killed),
     };
 
     if (argc < 2) return 2;
