@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,7 +14,7 @@
 #include "base/error.h"
 
 #define PATH_SIZE_MAX  4096
-#define TREE_DEPTH_MAX 256
+#define TREE_DEPTH_MAX 64 /* what lies deeper is brought up: however deep a tree is, it can be removed */
 
 int file_read_fd(int fd, const char *name, size_t size_max, struct arena *arena, struct orch_str *ret,
                  struct orch_error *err)
@@ -167,8 +168,35 @@ int file_make_dirs(const char *path, struct orch_error *err)
     return 0;
 }
 
-/* Empties the directory open at fd, which it closes. */
-static int remove_inside(int fd, int depth)
+struct removal {
+    int top_fd;      /* of the tree */
+    unsigned number; /* of the last name given at the top */
+};
+
+/* Moves a directory that lies too deep to the top of the tree, under a name that is not there. 0 or an errno. */
+static int bring_up(int fd, const char *name, struct removal *removal)
+{
+    bool is_mended = false;
+
+    for (;;) {
+        char there[32];
+
+        (void)snprintf(there, sizeof(there), "deep-%u", removal->number);
+        if (renameat(fd, name, removal->top_fd, there) == 0) return 0;
+        if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) {
+            if (removal->number++ == UINT_MAX) return EMLINK;
+        } else if (errno == EACCES && !is_mended) {
+            /* To move it takes the right to write to it, since its ".." changes. */
+            is_mended = true;
+            if (fchmodat(fd, name, 0700, 0) != 0) return errno;
+        } else {
+            return errno;
+        }
+    }
+}
+
+/* Empties the directory open at fd, which it closes, except that of the top of the tree. */
+static int remove_inside(int fd, struct removal *removal, int depth)
 {
     struct kernel_entry { /* getdents64(2) */
         uint64_t inode;
@@ -181,7 +209,6 @@ static int remove_inside(int fd, int depth)
     int result = 0;
     bool again;
 
-    if (depth > TREE_DEPTH_MAX) result = ELOOP;
     do { /* removing while reading may skip entries: until a whole pass finds nothing to remove */
         long size;
 
@@ -203,6 +230,10 @@ static int remove_inside(int fd, int depth)
                     result = errno;
                     break;
                 }
+                if (depth == TREE_DEPTH_MAX) {
+                    result = bring_up(fd, entry->name, removal);
+                    continue;
+                }
                 inner = openat(fd, entry->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                 if (inner < 0 && errno == EACCES && fchmodat(fd, entry->name, 0700, 0) == 0) {
                     inner = openat(fd, entry->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -211,12 +242,12 @@ static int remove_inside(int fd, int depth)
                     result = errno;
                     break;
                 }
-                result = remove_inside(inner, depth + 1);
+                result = remove_inside(inner, removal, depth + 1);
                 if (result == 0 && unlinkat(fd, entry->name, AT_REMOVEDIR) != 0 && errno != ENOENT) result = errno;
             }
         }
     } while (again && result == 0);
-    close(fd);
+    if (fd != removal->top_fd) close(fd);
     return result;
 }
 
@@ -232,7 +263,8 @@ int file_remove_tree(const char *path, struct orch_error *err)
         if ((errno == ENOTDIR || errno == ELOOP) && unlink(path) == 0) return 0;
         return error_errno(err, errno, "cannot remove %s", path);
     }
-    result = remove_inside(fd, 0);
+    result = remove_inside(fd, &(struct removal){.top_fd = fd}, 0);
+    close(fd);
     if (result == 0 && rmdir(path) != 0 && errno != ENOENT) result = errno;
     if (result != 0) return error_errno(err, result, "cannot remove %s", path);
     return 0;

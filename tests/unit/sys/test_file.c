@@ -97,6 +97,25 @@ static void test_replace(void **state)
     (void)state;
 }
 
+/* Deeper than any path can name, with siblings all the way, and some that may not be written to. */
+static void make_deep(int depth)
+{
+    int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    for (int i = 0; i < depth; i++) {
+        int inner;
+
+        assert_int_equal(mkdirat(fd, i == 0 ? "deep" : "d", 0700), 0);
+        if (i > 0) assert_int_equal(mkdirat(fd, "beside", 0500), 0);
+        inner = openat(fd, i == 0 ? "deep" : "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(inner >= 0);
+        if (i % 50 == 49) assert_int_equal(fchmod(fd, 0500), 0);
+        close(fd);
+        fd = inner;
+    }
+    close(fd);
+}
+
 static void test_make_and_remove(void **state)
 {
     struct orch_error err = ORCH_ERROR_INIT;
@@ -139,6 +158,9 @@ static void test_make_and_remove(void **state)
     for (int i = 0; i < 100; i++) (void)snprintf(deep + strlen(deep), sizeof(deep) - strlen(deep), "/d%d", i);
     assert_int_equal(file_make_dirs(deep, &err), 0);
     assert_int_equal(file_remove_tree(path("deep"), &err), 0);
+    make_deep(5000);
+    assert_int_equal(file_remove_tree(path("deep"), &err), 0);
+    assert_int_equal(access(path("deep"), F_OK), -1);
     (void)state;
 }
 
