@@ -88,15 +88,19 @@ static void find_output(struct process *process, struct action_result *result)
     struct orch_str file = STR_NONE, remark = STR_NONE;
     int code = 0;
 
-    if (process->slot && scratch_has_output(process->slot)) {
+    switch (process->slot ? scratch_has_output(process->slot) : SCRATCH_OUTPUT_NONE) {
+    case SCRATCH_OUTPUT_NONE: break;
+    case SCRATCH_OUTPUT_FILE:
         code = file_read(process->slot->output, OUTPUT_FILE_MAX, attempt->arena, &file, &err);
         if (code == ORCH_ERR_NOT_FOUND) code = 0;
+        break;
+    case SCRATCH_OUTPUT_ODD: code = error_set(&err, ORCH_ERR_INVALID, "$ORCH_OUTPUT is not a file"); break;
     }
     if (code == 0) code = output_parse(file, &process->capture, attempt->arena, &result->output, &remark, &err);
     if (remark.size > 0) attempt->host->log(attempt, LOG_SYSTEM, remark);
     if (code != 0) {
         /* It did its work, but what it has to say cannot be had: those that depend on it would go on with nothing. */
-        result->failure = code == ORCH_ERR_LIMIT ? FAILURE_PERMANENT : FAILURE_ERROR;
+        result->failure = code == ORCH_ERR_LIMIT || code == ORCH_ERR_INVALID ? FAILURE_PERMANENT : FAILURE_ERROR;
         result->error = arena_printf(attempt->arena, "cannot take the output: %s", err.message);
         result->output = STR_NONE;
     }

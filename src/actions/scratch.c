@@ -53,15 +53,17 @@ static int open_home(struct scratch_pool *pool, struct orch_str attempt_dir, str
     while (attempt_dir.size > 1 && attempt_dir.data[attempt_dir.size - 1] == '/') attempt_dir.size--;
     parent = attempt_dir.size > 0 ? arena_str(&pool->arena, attempt_dir) : STR(".");
     if (!parent.data) return error_memory(err);
-    result = file_remove_tree(parent.data, err); /* the store has one owner, and that is us: nobody uses it */
-    if (result == 0) result = file_make_dirs(parent.data, err);
+    /* The store has one owner, and that is us: nobody uses it. What cannot be removed (a mount in it, a file of another
+     * user) stays: we take a name that is not there. */
+    (void)file_remove_tree(parent.data, NULL);
+    result = file_make_dirs(parent.data, err);
     if (result != 0) return result;
     if (!realpath(parent.data, absolute)) return error_errno(err, errno, "cannot find %s", parent.data);
     kept = arena_str(&pool->arena, str_from(absolute));
-    home = arena_printf(&pool->arena, "%s/%d", absolute, (int)getpid());
+    home = arena_printf(&pool->arena, "%s/XXXXXX", absolute);
     if (!kept.data || !home.data) return error_memory(err);
-    result = file_make_dirs(home.data, err);
-    if (result != 0) return result;
+    if (!mkdtemp((char *)(uintptr_t)home.data))
+        return error_errno(err, errno, "cannot make a directory in %s", absolute);
     pool->home_parent = kept;
     pool->home = home;
     return 0;
@@ -135,10 +137,13 @@ void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot)
     pool->free = slot;
 }
 
-bool scratch_has_output(struct scratch_slot *slot)
+enum scratch_output scratch_has_output(struct scratch_slot *slot)
 {
+    struct stat status;
+
     slot->root_untouched = is_untouched(slot->root);
-    return !slot->root_untouched && access(slot->output, F_OK) == 0;
+    if (slot->root_untouched || stat(slot->output, &status) != 0) return SCRATCH_OUTPUT_NONE;
+    return S_ISREG(status.st_mode) ? SCRATCH_OUTPUT_FILE : SCRATCH_OUTPUT_ODD;
 }
 
 int scratch_write(const char *path, struct orch_str text, unsigned mode, struct orch_error *err)

@@ -43,8 +43,9 @@ int scratch_take(struct scratch_pool *pool, struct orch_str attempt_dir, struct 
                  struct orch_error *err);
 void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot);
 /* Whether the program has written <root>/output (quick). To be asked when it is over: the answer is relied on when the
- * slot is given back. */
-bool scratch_has_output(struct scratch_slot *slot);
+ * slot is given back. ODD: it is no file but a pipe, a device or a directory, and reading it might never end. */
+enum scratch_output { SCRATCH_OUTPUT_NONE, SCRATCH_OUTPUT_FILE, SCRATCH_OUTPUT_ODD };
+enum scratch_output scratch_has_output(struct scratch_slot *slot);
 /* Writes the attempt's inputs: inputs/<task>.json each, or inputs/inputs.jsonl when there are more than
  * SCRATCH_INPUT_FILES_MAX. */
 #define SCRATCH_INPUT_FILES_MAX 1000

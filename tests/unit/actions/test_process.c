@@ -6,8 +6,11 @@
 #include "sys/process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* What a task writes and how it ends: its value, its log, its failure. */
 static void test_results(void **state)
@@ -391,6 +394,74 @@ static void test_scratch(void **state)
     (void)state;
 }
 
+/* What stands where the output should be is no file: told, and not read (nobody would ever write to that pipe). */
+static void test_odd_output(void **state)
+{
+    static const char *const table[] = {
+        "{\"command\":\"mkfifo $ORCH_OUTPUT\"}",
+        "{\"command\":\"mkdir $ORCH_OUTPUT\"}",
+        "{\"command\":\"ln -s /dev/zero $ORCH_OUTPUT\"}",
+        "{\"command\":\"ln -s $PIPE $ORCH_OUTPUT\"}",
+    };
+    struct host host;
+    char pipe_path[128], env[256];
+    int fd;
+
+    host_open(&host, &action_process_provider);
+    (void)snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", host.home);
+    (void)snprintf(env, sizeof(env), "{\"PIPE\":\"%s\"}", pipe_path);
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    fd = open(pipe_path, O_RDWR | O_CLOEXEC); /* somebody holds it and says nothing */
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct attempt *attempt = attempt_new(&host, ACTION_SHELL, table[i]);
+
+        attempt->base.env = json_value(attempt, env);
+        attempt_start(&host, attempt);
+        attempt_wait(&host, attempt);
+        assert_int_equal(attempt->failure, FAILURE_PERMANENT);
+        assert_string_equal(attempt->error, "cannot take the output: $ORCH_OUTPUT is not a file");
+        attempt_free(attempt);
+    }
+    close(fd);
+    host_close(&host);
+    (void)state;
+}
+
+/* Something in an earlier life's directory that cannot be removed stops nobody. A mount, in a name space of its own. */
+static void test_scratch_resists(void **state)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char there[160];
+        struct host host;
+        struct attempt *attempt;
+        enum failure failure;
+
+        if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) _exit(77);
+        host_open(&host, &action_process_provider);
+        (void)snprintf(there, sizeof(there), "%s/store/scratch/1/0", host.home);
+        if (file_make_dirs(there, NULL) != 0 || mount("tmpfs", there, "tmpfs", 0, NULL) != 0) _exit(77);
+        attempt = attempt_new(&host, ACTION_SHELL, "{\"command\":\"touch $ORCH_SCRATCH/x\"}");
+        attempt_start(&host, attempt);
+        attempt_wait(&host, attempt);
+        failure = attempt->failure;
+        if (failure != FAILURE_NONE) print_message("%s\n", attempt->error);
+        attempt_free(attempt);
+        if (umount(there) != 0) _exit(1);
+        host_close(&host);
+        _exit(failure == FAILURE_NONE ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) skip();
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_progress),        cmocka_unit_test(test_much_output),
         cmocka_unit_test(test_script_file),     cmocka_unit_test(test_stop),
         cmocka_unit_test(test_close_under_way), cmocka_unit_test(test_scratch),
+        cmocka_unit_test(test_odd_output),      cmocka_unit_test(test_scratch_resists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
