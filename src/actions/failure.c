@@ -67,6 +67,11 @@ void failure_describe(const struct runner_end *end, struct orch_str name, struct
 
     result->failure = FAILURE_NONE;
     result->exit_code = -1;
+    if (end->lost && news->stopped) { /* it is gone, and that is what was asked for */
+        result->failure = FAILURE_CANCELLED;
+        result->error = STR("stopped: ended together with the process spawner");
+        return;
+    }
     if (end->lost) {
         result->failure = FAILURE_LOST;
         result->error = STR("the process spawner was gone, and the program with it");

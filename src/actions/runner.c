@@ -15,22 +15,34 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "sys/clock.h"
 
 #define BUCKETS    1024 /* a power of two */
 #define READ_SIZE  (64u << 10)
 #define DRAIN_MAX  (1u << 20) /* what a pipe can hold; more comes only from somebody who outlived the kill */
 #define EVENTS_MAX 64
 
+/*
+ * The spawner is of the programs' user, and so they can stop it. How often that is looked at, and how long after a
+ * grace is over a spawner that is stopped then is killed: every program has to be gone a second after its grace.
+ */
+#define WATCH_MS      1000
+#define WATCH_STOP_MS 100
+#define WATCH_KILL_US (200 * ORCH_MILLISECOND)
+#define SURVIVORS_US  ORCH_SECOND
+
 struct runner {
-    uv_poll_t news;   /* the spawner's socket */
+    uv_poll_t *news;  /* the spawner's socket; of its own memory, since the next spawner may begin before the loop has
+                         given it back */
     uv_poll_t output; /* the epoll set */
+    uv_timer_t watch; /* while programs run */
     uv_loop_t *loop;
     struct spawner *spawner; /* NULL: died; made again at the next start */
     int epoll_fd;
-    bool news_open;   /* the handle `news` is in use */
     int handles_open; /* not yet given back by the loop */
     bool closing;
     uint32_t running;
+    uint32_t stopping; /* of these: told to end */
     uint64_t id_last;
     struct orch_str mark;
     bool owns_mark;
@@ -111,9 +123,11 @@ static void program_ended(struct runner *runner, struct runner_program *program,
     }
     while (*at != program) at = &(*at)->bucket_next;
     *at = program->bucket_next;
+    if (program->is_stopped) runner->stopping--;
     if (--runner->running == 0 && !runner->closing) {
-        if (runner->news_open) uv_unref((uv_handle_t *)&runner->news);
+        if (runner->news) uv_unref((uv_handle_t *)runner->news);
         uv_unref((uv_handle_t *)&runner->output);
+        (void)uv_timer_stop(&runner->watch); /* always 0 */
     }
     program->ended(program, end); /* which may start others */
 }
@@ -130,6 +144,7 @@ static void all_lost(struct runner *runner)
         while (program) {
             while (program && program->id > last) program = program->bucket_next;
             if (!program) break;
+            end.news.stopped = program->is_stopped;
             program_ended(runner, program, &end);
             program = runner->buckets[i];
         }
@@ -141,8 +156,23 @@ static void handle_closed(uv_handle_t *handle)
     struct runner *runner = handle->data;
 
     runner->handles_open--;
-    if (handle == (uv_handle_t *)&runner->news) runner->news_open = false;
+    if (handle->type == UV_POLL && handle != (uv_handle_t *)&runner->output)
+        (void)mem_resize(NULL, handle, sizeof(uv_poll_t), 0);
     if (runner->closing && runner->handles_open == 0) (void)mem_resize(NULL, runner, sizeof(*runner), 0);
+}
+
+/* Of a spawner that did not go in order, something may be left: that is ended before anybody is told of an end. */
+static void close_spawner(struct runner *runner)
+{
+    bool in_order;
+
+    (void)uv_poll_stop(runner->news); /* always 0 */
+    uv_close((uv_handle_t *)runner->news, handle_closed);
+    runner->news = NULL;
+    in_order = spawner_end(runner->spawner);
+    runner->spawner = NULL;
+    if (!in_order && runner->owns_mark && runner->mark.size > 0)
+        (void)process_kill_marked(runner->mark, SURVIVORS_US, NULL); /* tried again before anything new is started */
 }
 
 static void on_news(uv_poll_t *handle, int status, int events)
@@ -160,11 +190,28 @@ static void on_news(uv_poll_t *handle, int status, int events)
         if (program && news.type != SPAWN_STARTED) program_ended(runner, program, &end);
     }
     if (runner->spawner && err.code != 0) {
-        uv_poll_stop(handle);
-        uv_close((uv_handle_t *)handle, handle_closed);
-        runner->spawner = spawner_close(runner->spawner);
+        close_spawner(runner);
         all_lost(runner);
     }
+}
+
+static bool is_overdue(const struct runner *runner, orch_time now)
+{
+    for (uint32_t i = 0; i < BUCKETS; i++) {
+        for (const struct runner_program *program = runner->buckets[i]; program; program = program->bucket_next) {
+            if (program->is_stopped && program->kill_at < now - WATCH_KILL_US) return true;
+        }
+    }
+    return false;
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+    struct runner *runner = timer->data;
+
+    if (runner->spawner && spawner_is_stopped(runner->spawner) && is_overdue(runner, clock_monotonic()))
+        spawner_kill(runner->spawner);                                                         /* the socket tells */
+    (void)uv_timer_start(timer, on_watch, runner->stopping > 0 ? WATCH_STOP_MS : WATCH_MS, 0); /* fails when closing */
 }
 
 /*
@@ -173,18 +220,24 @@ static void on_news(uv_poll_t *handle, int status, int events)
 static int open_spawner(struct runner *runner, struct orch_error *err)
 {
     struct spawner_options options = {.mark = runner->mark, .use_cgroup = true};
-    int result = spawner_open(&options, &runner->spawner, err);
+    uv_poll_t *news = mem_resize(NULL, NULL, 0, sizeof(*news));
+    int result;
 
-    if (result != 0) return result;
-    if (uv_poll_init(runner->loop, &runner->news, spawner_fd(runner->spawner)) != 0 ||
-        uv_poll_start(&runner->news, UV_READABLE, on_news) != 0) {
+    if (!news) return error_memory(err);
+    result = spawner_open(&options, &runner->spawner, err);
+    if (result == 0 && uv_poll_init(runner->loop, news, spawner_fd(runner->spawner)) != 0) {
         runner->spawner = spawner_close(runner->spawner);
-        return error_set(err, ORCH_ERR_IO, "cannot watch the process spawner");
+        result = error_set(err, ORCH_ERR_IO, "cannot watch the process spawner");
     }
-    runner->news.data = runner;
-    runner->news_open = true;
+    if (result != 0) {
+        (void)mem_resize(NULL, news, sizeof(*news), 0);
+        return result;
+    }
+    news->data = runner;
+    runner->news = news;
     runner->handles_open++;
-    if (runner->running == 0) uv_unref((uv_handle_t *)&runner->news);
+    (void)uv_poll_start(news, UV_READABLE, on_news); /* fails for a closing handle only */
+    if (runner->running == 0) uv_unref((uv_handle_t *)news);
     return 0;
 }
 
@@ -208,12 +261,15 @@ int runner_open(struct uv_loop_s *loop, struct orch_str mark, bool owns_mark, st
         result = error_set(err, ORCH_ERR_IO, "cannot watch the output of programs");
         goto fail_epoll;
     }
-    runner->output.data = runner;
-    runner->handles_open = 1;
+    (void)uv_timer_init(loop, &runner->watch); /* always 0 */
+    uv_unref((uv_handle_t *)&runner->watch);
+    runner->output.data = runner->watch.data = runner;
+    runner->handles_open = 2;
     result = open_spawner(runner, err);
     if (result != 0) {
-        runner->closing = true; /* the loop gives the handle back, and the memory goes with it */
+        runner->closing = true; /* the loop gives the handles back, and the memory goes with them */
         uv_close((uv_handle_t *)&runner->output, handle_closed);
+        uv_close((uv_handle_t *)&runner->watch, handle_closed);
         close(runner->epoll_fd);
         return result;
     }
@@ -233,14 +289,11 @@ struct runner *runner_close(struct runner *runner)
 {
     if (!runner) return NULL;
     runner->closing = true;
-    if (runner->spawner) {
-        uv_poll_stop(&runner->news);
-        uv_close((uv_handle_t *)&runner->news, handle_closed);
-        runner->spawner = spawner_close(runner->spawner);
-    }
+    if (runner->spawner) close_spawner(runner);
     all_lost(runner);
     uv_poll_stop(&runner->output);
     uv_close((uv_handle_t *)&runner->output, handle_closed);
+    uv_close((uv_handle_t *)&runner->watch, handle_closed);
     close(runner->epoll_fd);
     return NULL;
 }
@@ -301,13 +354,13 @@ int runner_start(struct runner *runner, const struct runner_request *request, st
     if (runner->closing) return error_set(err, ORCH_ERR_CANCELLED, "the orchestrator is closing");
     if (!runner->spawner) {
         /* It was killed. What its programs had started is ended before anything new starts. */
-        if (runner->news_open) return error_set(err, ORCH_ERR_IO, "the process spawner is gone and not replaced yet");
-        if (runner->owns_mark && runner->mark.size > 0) result = process_kill_marked(runner->mark, ORCH_SECOND, err);
+        if (runner->owns_mark && runner->mark.size > 0) result = process_kill_marked(runner->mark, SURVIVORS_US, err);
         if (result >= 0) result = open_spawner(runner, err);
         if (result < 0) return result;
     }
     program->id = spawn.id = ++runner->id_last;
     program->fds[0] = program->fds[1] = -1;
+    program->is_stopped = false;
     if (request->stdin_text.data) {
         spawn.stdin_fd = stdin_of(request->stdin_text, err);
         if (spawn.stdin_fd < 0) return spawn.stdin_fd;
@@ -327,14 +380,23 @@ int runner_start(struct runner *runner, const struct runner_request *request, st
     program->bucket_next = *bucket;
     *bucket = program;
     if (runner->running++ == 0) {
-        uv_ref((uv_handle_t *)&runner->news);
+        uv_ref((uv_handle_t *)runner->news);
         uv_ref((uv_handle_t *)&runner->output);
+        (void)uv_timer_start(&runner->watch, on_watch, WATCH_MS, 0); /* fails when closing */
     }
     return 0;
 }
 
 void runner_stop(struct runner *runner, struct runner_program *program, orch_time grace_us)
 {
+    orch_time now = clock_monotonic(), kill_at = grace_us < ORCH_TIME_NEVER - now ? now + grace_us : ORCH_TIME_NEVER;
+
+    if (!runner->spawner) return;
+    if (!program->is_stopped) runner->stopping++;
+    if (!program->is_stopped || kill_at < program->kill_at) program->kill_at = kill_at;
+    program->is_stopped = true;
     /* When it cannot be sent the spawner is gone, and that ends the program too. */
-    if (runner->spawner) (void)spawner_stop(runner->spawner, program->id, grace_us);
+    (void)spawner_stop(runner->spawner, program->id, grace_us);
+    (void)spawner_is_stopped(runner->spawner);                        /* goes on, if it was */
+    (void)uv_timer_start(&runner->watch, on_watch, WATCH_STOP_MS, 0); /* fails when closing */
 }

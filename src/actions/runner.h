@@ -14,7 +14,7 @@ struct runner;
 
 struct runner_end {
     bool started; /* false: news of type FAILED */
-    bool lost;    /* the spawner died: nothing is known of the end */
+    bool lost;    /* the spawner died: nothing is known of the end, and of news only `stopped` */
     struct spawn_news news;
 };
 
@@ -24,8 +24,10 @@ struct runner_program {
     void (*output)(struct runner_program *program, int stream, const char *data, size_t size);
     /* Once, last: all of it is gone and its output was read. */
     void (*ended)(struct runner_program *program, const struct runner_end *end);
-    uint64_t id; /* from here on the runner's */
-    int fds[2];  /* our ends of stdout and stderr, -1 when closed */
+    uint64_t id;       /* from here on the runner's */
+    int fds[2];        /* our ends of stdout and stderr, -1 when closed */
+    bool is_stopped;   /* runner_stop was called */
+    orch_time kill_at; /* then: when the grace is over (monotonic) */
     struct runner_program *bucket_next;
 };
 

@@ -19,9 +19,12 @@
 #include "base/error.h"
 #include "sys/cgroup.h"
 #include "sys/clock.h"
+#include "sys/scan.h"
 #include "sys/spawner.h"
 
-#define CLOSE_WAIT_US (5 * ORCH_SECOND)
+#define CLOSE_WAIT_US     (5 * ORCH_SECOND)
+#define CLOSE_LOOK_US     (100 * ORCH_MILLISECOND) /* between two looks whether the spawner has been stopped */
+#define CLOSE_STOPPED_MAX 2
 
 /* A message that the socket could not take; its data follow it. */
 struct queued {
@@ -301,28 +304,57 @@ bool spawner_read(struct spawner *spawner, struct spawn_news *ret, struct orch_e
     return true;
 }
 
-struct spawner *spawner_close(struct spawner *spawner)
+bool spawner_is_stopped(const struct spawner *spawner)
 {
-    orch_time deadline = clock_monotonic() + CLOSE_WAIT_US;
-    bool gone = false;
+    struct scan_process process;
 
-    if (!spawner) return NULL;
-    (void)shutdown(spawner->fd, SHUT_WR); /* it sees the end, kills what runs, and goes */
-    while (!gone) {
+    /* Its number is its own until we wait for it. */
+    if (spawner->gone || !scan_one(spawner->pid, &process) || (process.state != 'T' && process.state != 't'))
+        return false;
+    (void)kill(spawner->pid, SIGCONT);
+    return true;
+}
+
+void spawner_kill(struct spawner *spawner)
+{
+    if (!spawner->gone) (void)kill(spawner->pid, SIGKILL);
+}
+
+/* Until its end of the socket is closed. */
+static bool wait_for_close(struct spawner *spawner)
+{
+    orch_time now = clock_monotonic(), deadline = now + CLOSE_WAIT_US, look_at = now + CLOSE_LOOK_US;
+    int stopped = 0;
+
+    while (now < deadline) { /* later: something cannot be killed, and the spawner goes on trying without us */
         struct pollfd fd = {.fd = spawner->fd, .events = POLLIN};
-        orch_time left = deadline - clock_monotonic();
-        ssize_t size;
+        orch_time until = deadline < look_at ? deadline : look_at;
 
-        if (left <= 0)
-            break; /* something cannot be killed (uninterruptible sleep): the spawner goes on trying without us */
-        if (poll(&fd, 1, (int)(left / ORCH_MILLISECOND) + 1) <= 0) continue;
-        size = recv(spawner->fd, &spawner->packet, sizeof(spawner->packet), MSG_DONTWAIT);
-        gone = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+        if (poll(&fd, 1, until > now ? (int)((until - now) / ORCH_MILLISECOND) + 1 : 0) > 0) {
+            ssize_t size = recv(spawner->fd, &spawner->packet, sizeof(spawner->packet), MSG_DONTWAIT);
+
+            if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) return true;
+        }
+        now = clock_monotonic();
+        if (now < look_at) continue;
+        look_at = now + CLOSE_LOOK_US;
+        if (spawner_is_stopped(spawner) && ++stopped > CLOSE_STOPPED_MAX) spawner_kill(spawner);
     }
+    return false;
+}
+
+bool spawner_end(struct spawner *spawner)
+{
+    int status = 0;
+    bool gone;
+
+    if (!spawner) return true;
+    (void)shutdown(spawner->fd, SHUT_WR); /* it sees the end, kills what runs, and goes */
+    gone = wait_for_close(spawner);
     close(spawner->fd);
     if (gone) {
         /* ECHILD: the embedding program waits for any child and was quicker. */
-        while (waitpid(spawner->pid, NULL, 0) < 0 && errno == EINTR) {
+        while (waitpid(spawner->pid, &status, 0) < 0 && errno == EINTR) {
         }
     }
     while (spawner->queue_first) {
@@ -332,5 +364,12 @@ struct spawner *spawner_close(struct spawner *spawner)
         spawner->queue_first = next;
     }
     buf_done(&spawner->buf);
-    return mem_resize(NULL, spawner, sizeof(*spawner), 0);
+    (void)mem_resize(NULL, spawner, sizeof(*spawner), 0);
+    return gone && WIFEXITED(status);
+}
+
+struct spawner *spawner_close(struct spawner *spawner)
+{
+    (void)spawner_end(spawner); /* who wants to know how it went asks that one */
+    return NULL;
 }

@@ -24,6 +24,18 @@ struct spawner_options {
 int spawner_open(const struct spawner_options *options, struct spawner **ret, struct orch_error *err);
 /* Kills whatever still runs, waits for the spawner to be gone. NULL is fine. */
 struct spawner *spawner_close(struct spawner *spawner);
+/*
+ * The same, and says how it went: false when the spawner was killed (by somebody, or here because it had been stopped and did not go on) or does not come to an
+ * end. Then something of what it ran may be left: process_kill_marked.
+ */
+bool spawner_end(struct spawner *spawner);
+/*
+ * Whether the spawner is stopped, by a signal or a tracer. Programs are of the same user, so one can do that to it, and while it lasts none is ended or told of. It is
+ * told to go on. What is stopped again and again ends with spawner_kill. Cheap: one file of /proc.
+ */
+bool spawner_is_stopped(const struct spawner *spawner);
+/* kill -9: its programs die with it (by their death signal), and spawner_read tells that it is gone. What they had started may be left: process_kill_marked. */
+void spawner_kill(struct spawner *spawner);
 /* Readable when spawner_read has something. */
 int spawner_fd(const struct spawner *spawner);
 

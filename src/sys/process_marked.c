@@ -53,7 +53,8 @@ static bool is_marked(struct search *search, pid_t pid)
 {
     const char *mark = scan_environ(pid, "ORCH_STORE=", search->environ_buf, ENVIRON_SIZE);
 
-    if (mark) return str_equal(str_from(mark), search->mark); /* a mark in words is surer than a hash */
+    if (mark && str_equal(str_from(mark), search->mark)) return true;
+    /* Words can be written over, with another store's mark as well: one in a billion of those has our hash. */
     return scan_tag_store_of(scan_tag(pid)) == scan_tag_store(search->mark);
 }
 
