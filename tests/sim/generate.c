@@ -25,8 +25,14 @@ static void add_block(struct generator *g, uint32_t depth, bool in_handler, bool
 
 static void add_action(struct generator *g)
 {
-    static const char *const leaves[] = {"noop: {}", "transform: '{\"n\": size(list)}'", "transform: 'list[7]'", "wait: {event: e0}", "wait: {event: e1}",
-                                         "approval: ok", "exec: [x, '{{ yes }}']", "notification: it is so"};
+    static const char *const leaves[] = {"noop: {}",
+                                         "transform: '{\"n\": size(list)}'",
+                                         "transform: 'list[7]'",
+                                         "wait: {event: e0}",
+                                         "wait: {event: e1}",
+                                         "approval: ok",
+                                         "exec: [x, '{{ yes }}']",
+                                         "notification: it is so"};
     uint32_t which = draw(g, 20);
     if (which < 8)
         buf_add_text(g->out, leaves[which]);
@@ -69,7 +75,8 @@ static void add_dependencies(struct generator *g, uint32_t index)
 static void add_retry(struct generator *g)
 {
     static const char *const backoffs[] = {"constant", "linear", "exponential"};
-    buf_printf(g->out, ", retry: {max_attempts: %u, delay: %us, backoff: %s", 1 + draw(g, 4), draw(g, 4), backoffs[draw(g, 3)]);
+    buf_printf(g->out, ", retry: {max_attempts: %u, delay: %us, backoff: %s", 1 + draw(g, 4), draw(g, 4),
+               backoffs[draw(g, 3)]);
     if (one_in(g, 2)) buf_printf(g->out, ", max_delay: %us", 2 + draw(g, 8));
     if (one_in(g, 2)) buf_printf(g->out, ", jitter: 0.%u", draw(g, 10));
     if (one_in(g, 6)) buf_add_text(g->out, ", on: [exit, lost]");
@@ -79,12 +86,14 @@ static void add_retry(struct generator *g)
 static void add_loops(struct generator *g)
 {
     if (one_in(g, 8)) {
-        buf_printf(g->out, ", for_each: {in: %s, fail_fast: %s", one_in(g, 3) ? "'list'" : "[1, 2, 3]", one_in(g, 2) ? "true" : "false");
+        buf_printf(g->out, ", for_each: {in: %s, fail_fast: %s", one_in(g, 3) ? "'list'" : "[1, 2, 3]",
+                   one_in(g, 2) ? "true" : "false");
         if (one_in(g, 2)) buf_printf(g->out, ", max_parallel: %u", 1 + draw(g, 2));
         buf_add_text(g->out, "}");
     }
     if (one_in(g, 8)) {
-        static const char *const ends[] = {"max: 2", "until: 'iteration > 1', max: 3", "while: iteration < 3", "until: no_, max: 2"};
+        static const char *const ends[] = {"max: 2", "until: 'iteration > 1', max: 3", "while: iteration < 3",
+                                           "until: no_, max: 2"};
         buf_printf(g->out, ", repeat: {%s", ends[draw(g, 4)]);
         if (one_in(g, 2)) buf_printf(g->out, ", delay: %us", 1 + draw(g, 5));
         buf_add_text(g->out, "}");
@@ -155,8 +164,10 @@ void generate_definition(struct chance *chance, bool has_sub, struct buf *out)
         buf_printf(out, ", pools: {p0: %u, p1: 2}", 2 + draw(&g, 2));
     }
     if (one_in(&g, 4)) buf_add_text(out, ", fail_fast: true");
-    if (one_in(&g, 4)) buf_printf(out, ", concurrency: %u", 1 + draw(&g, 3));
-    else if (one_in(&g, 6)) buf_printf(out, ", concurrency: {workflow: %u}", 1 + draw(&g, 3));
+    if (one_in(&g, 4))
+        buf_printf(out, ", concurrency: %u", 1 + draw(&g, 3));
+    else if (one_in(&g, 6))
+        buf_printf(out, ", concurrency: {workflow: %u}", 1 + draw(&g, 3));
     if (one_in(&g, 6)) buf_printf(out, ", timeout: %us", 1 + draw(&g, 90));
     bool sequence = one_in(&g, 6);
     if (sequence) buf_add_text(out, ", mode: sequence");
