@@ -265,6 +265,11 @@ int core_each_running(const struct core *core, int (*fn)(void *user, uint32_t in
     return 0;
 }
 
+orch_time core_now(const struct core *core)
+{
+    return core->now;
+}
+
 void core_get_summary(const struct core *core, struct core_summary *ret)
 {
     *ret = (struct core_summary){

@@ -164,6 +164,8 @@ int core_step(struct core *core, const struct core_input *input, struct arena *a
 /* Folds one recorded transition. Fails with ORCH_ERR_NO_MEMORY, or ORCH_ERR_CORRUPT when it cannot follow the state there is. */
 int core_evolve(struct core *core, const struct core_transition *transition, struct orch_error *err);
 
+/* The time of the latest input, or of the latest transition folded. */
+orch_time core_now(const struct core *core);
 /* When INPUT_TIMER is due next, or ORCH_TIME_NEVER. */
 orch_time core_deadline(const struct core *core);
 
@@ -224,7 +226,8 @@ const struct core_frame *core_get_frame(const struct core *core, uint32_t frame)
 uint32_t core_frame_next_of(const struct core *core, uint32_t instance, uint32_t frame);
 /* "regions[2]/fetch": see docs/definitions.md for the form. */
 void core_path(const struct core *core, uint32_t instance, struct buf *out);
-/* The instance a path names, or CORE_NONE. A path without an item or iteration names the wrapper ("clean") . */
+/* The instance a path names, or CORE_NONE. A path without an item or iteration names the wrapper ("clean"). Of several with one path (a group that was tried
+ * again) it is the one under way, else the latest. */
 uint32_t core_find(const struct core *core, struct orch_str path);
 /* The item a for_each frame stands for, as JSON text; empty when there is none. */
 struct orch_str core_frame_item(const struct core *core, uint32_t frame, struct arena *arena);

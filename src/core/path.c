@@ -69,68 +69,114 @@ static bool read_number(struct reader *reader, uint32_t *ret)
     return reader->at > from && number < CORE_NONE;
 }
 
-/* The latest frame of an owner (CORE_NONE: the execution) with that role, and with that index when it is a body of a
- * loop or repeat. */
-static uint32_t frame_find(const struct core *core, uint32_t owner, enum block_role role, const uint32_t *index)
+/*
+ * One path may name several instances: a group that was tried again, a run that was run again. Which one is meant is the
+ * one that is under way, else the latest.
+ */
+struct finding {
+    const struct core *core;
+    bool active; /* only those under way */
+};
+
+static uint32_t find_rest(const struct finding *finding, uint32_t instance, struct reader reader);
+
+static uint32_t find_in_frame(const struct finding *finding, uint32_t frame, struct orch_str id, struct reader reader)
 {
+    const struct core_frame *in = frame_at(finding->core, frame);
+    const struct map_entry *entry = map_find(&in->block->by_id, id);
+    return entry ? find_rest(finding, in->first + (uint32_t)entry->number, reader) : CORE_NONE;
+}
+
+/* In the handlers of a role that were run for an owner (CORE_NONE: the execution). */
+static uint32_t find_in_handlers(const struct finding *finding, uint32_t owner, enum block_role role,
+                                 struct reader reader)
+{
+    const struct core *core = finding->core;
     uint32_t found = CORE_NONE;
 
-    for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of)
-        if (frame_at(core, i)->role == role && (!index || frame_at(core, i)->index == *index)) found = i;
+    for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of) {
+        struct reader rest = reader;
+        uint32_t one = CORE_NONE;
+        if (frame_at(core, i)->role != role) continue;
+        if (block_is_lone_handler(frame_at(core, i)->block))
+            one = find_rest(finding, frame_at(core, i)->first, rest);
+        else if (read_char(&rest, '/')) {
+            struct orch_str id = read_word(&rest);
+            one = find_in_frame(finding, i, id, rest);
+        }
+        if (one != CORE_NONE) found = one;
+    }
     return found;
 }
 
-/* A task of the owner's latest body, or a handler of the owner: the next word of the path. */
-static uint32_t find_inside(const struct core *core, uint32_t owner, struct reader *reader)
+/* A task of the owner's body, or a handler of the owner: the next word of the path. */
+static uint32_t find_inside(const struct finding *finding, uint32_t owner, struct reader reader)
 {
     static const enum block_role handlers[] = {BLOCK_ON_ERROR, BLOCK_COMPENSATE, BLOCK_FINALLY};
-    struct orch_str word = read_word(reader);
-    bool has_body = owner == CORE_NONE || instance_at(core, owner)->task->kind == TASK_GROUP;
-    uint32_t frame = has_body ? frame_find(core, owner, BLOCK_BODY, NULL) : CORE_NONE;
+    const struct core *core = finding->core;
+    struct orch_str word = read_word(&reader);
+    uint32_t found = CORE_NONE;
 
-    if (frame != CORE_NONE) {
-        const struct map_entry *entry = map_find(&frame_at(core, frame)->block->by_id, word);
-        if (entry) return frame_at(core, frame)->first + (uint32_t)entry->number;
-    }
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        if (!str_is(word, block_role_text(handlers[i]))) continue;
-        frame = frame_find(core, owner, handlers[i], NULL);
-        if (frame == CORE_NONE) return CORE_NONE;
-        if (block_is_lone_handler(frame_at(core, frame)->block)) return frame_at(core, frame)->first;
-        if (!read_char(reader, '/')) return CORE_NONE;
-        const struct map_entry *entry = map_find(&frame_at(core, frame)->block->by_id, read_word(reader));
-        return entry ? frame_at(core, frame)->first + (uint32_t)entry->number : CORE_NONE;
-    }
-    return CORE_NONE;
+    if (owner == CORE_NONE || instance_at(core, owner)->task->kind == TASK_GROUP)
+        for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of) {
+            uint32_t one =
+                frame_at(core, i)->role == BLOCK_BODY ? find_in_frame(finding, i, word, reader) : CORE_NONE;
+            if (one != CORE_NONE) found = one;
+        }
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]) && found == CORE_NONE; i++)
+        if (str_is(word, block_role_text(handlers[i]))) found = find_in_handlers(finding, owner, handlers[i], reader);
+    return found;
 }
 
 /* "[2]" or "#3" behind a loop or repeat. */
-static uint32_t find_index(const struct core *core, uint32_t owner, char mark, struct reader *reader)
+static uint32_t find_index(const struct finding *finding, uint32_t owner, char mark, struct reader reader)
 {
-    uint32_t index;
+    const struct core *core = finding->core;
+    uint32_t index, found = CORE_NONE;
 
     if (instance_at(core, owner)->task->kind != (mark == '[' ? TASK_FOR_EACH : TASK_REPEAT) ||
-        !read_number(reader, &index) || (mark == '[' && !read_char(reader, ']')))
+        !read_number(&reader, &index) || (mark == '[' && !read_char(&reader, ']')))
         return CORE_NONE;
-    uint32_t frame = frame_find(core, owner, BLOCK_BODY, &index);
-    if (frame == CORE_NONE) return CORE_NONE;
-    const struct block *block = frame_at(core, frame)->block;
-    if (block_is_wrapped(block)) return frame_at(core, frame)->first;
-    if (!read_char(reader, '/')) return CORE_NONE;
-    const struct map_entry *entry = map_find(&block->by_id, read_word(reader));
-    return entry ? frame_at(core, frame)->first + (uint32_t)entry->number : CORE_NONE;
+    for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of) {
+        struct reader rest = reader;
+        uint32_t one = CORE_NONE;
+        if (frame_at(core, i)->role != BLOCK_BODY || frame_at(core, i)->index != index) continue;
+        if (block_is_wrapped(frame_at(core, i)->block))
+            one = find_rest(finding, frame_at(core, i)->first, rest);
+        else if (read_char(&rest, '/')) {
+            struct orch_str id = read_word(&rest);
+            one = find_in_frame(finding, i, id, rest);
+        }
+        if (one != CORE_NONE) found = one;
+    }
+    return found;
+}
+
+static bool is_under_way(const struct core *core, uint32_t number)
+{
+    const struct core_instance *instance = instance_at(core, number);
+    return !frame_at(core, instance->frame)->dropped && instance->state != TASK_PENDING &&
+           !task_state_is_terminal(instance->state);
+}
+
+/* What stands behind the part of the path that names this instance. */
+static uint32_t find_rest(const struct finding *finding, uint32_t instance, struct reader reader)
+{
+    if (reader.at == reader.text.size)
+        return !finding->active || is_under_way(finding->core, instance) ? instance : CORE_NONE;
+    char mark = reader.text.data[reader.at++];
+    return mark == '/' ? find_inside(finding, instance, reader) : find_index(finding, instance, mark, reader);
 }
 
 uint32_t core_find(const struct core *core, struct orch_str path)
 {
+    struct finding finding = {core, true};
     struct reader reader = {path, 0};
-    uint32_t found = find_inside(core, CORE_NONE, &reader);
+    uint32_t found = find_inside(&finding, CORE_NONE, reader);
 
-    while (found != CORE_NONE && reader.at < path.size) {
-        char mark = path.data[reader.at++];
-        found = mark == '/' ? find_inside(core, found, &reader) : find_index(core, found, mark, &reader);
-    }
-    return found;
+    if (found != CORE_NONE) return found;
+    finding.active = false;
+    return find_inside(&finding, CORE_NONE, reader);
 }
 
 /* ---- why it does not run ---- */

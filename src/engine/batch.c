@@ -168,7 +168,7 @@ int execution_feed(struct engine_execution *execution, const struct core_input *
     struct core_input input = *given;
     struct orch_error local = ORCH_ERROR_INIT;
     if (!err) err = &local;
-    input.now = engine_now(engine);
+    input.now = execution_now(execution);
     if (copy_input(&batch->arena, &input)) return error_memory(err);
     uint32_t before = execution->turn.count;
     int r = core_step(execution->core, &input, &batch->arena, &execution->turn, err);
@@ -191,7 +191,8 @@ int execution_feed(struct engine_execution *execution, const struct core_input *
             return r;
         }
     }
-    engine_timer_set(engine, execution, execution->ended ? ORCH_TIME_NEVER : core_deadline(execution->core));
+    orch_time deadline = execution->ended ? ORCH_TIME_NEVER : core_deadline(execution->core);
+    engine_timer_set(engine, execution, deadline == ORCH_TIME_NEVER ? deadline : deadline - execution->time_ahead);
     engine_stir(engine);
     return 0;
 }

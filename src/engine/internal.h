@@ -101,7 +101,8 @@ struct engine_execution {
     struct engine_execution *dirty_next;
     bool dirty;
     bool held; /* admission holds its requests back: it is paused */
-    orch_time deadline;
+    orch_time time_ahead; /* of its time to the engine's: the wall clock went back between two lives */
+    orch_time deadline;   /* of the engine's time */
     uint32_t heap_at;                   /* in the timer heap, 0 is not in it */
     admission_limit limit;              /* concurrency of this execution */
     struct named_limit *workflow_limit; /* concurrency of its workflow, or NULL */
@@ -233,6 +234,8 @@ void engine_flush(struct engine *engine);
 void engine_retry_commit(struct engine *engine);
 
 /* execution.c */
+/* The time its transitions are told in. */
+orch_time execution_now(const struct engine_execution *execution);
 struct engine_execution *execution_new(struct engine *engine, struct engine_version *version, int64_t number,
                                        struct orch_error *err);
 void execution_free(struct engine_execution *execution);

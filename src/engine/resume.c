@@ -35,6 +35,9 @@ static int take_up(struct engine *engine, int64_t number, uint32_t nest, struct 
         if (!r)
             r = journal_fold(engine->store, number, execution->core, arena, &execution->pinned, &execution->next_seq,
                              err);
+        /* A wall clock that went back meanwhile must not hold up what was due by the old one. */
+        orch_time behind = r ? 0 : core_now(execution->core) - engine_now(engine);
+        execution->time_ahead = behind > 0 ? behind : 0;
         /* Who only records a command needs nothing to carry tasks out with. */
         if (!r && !engine->options.record_only) r = providers_check(engine, version->workflow, err);
         if (!r && !engine->options.record_only) r = secrets_load(execution, err);
@@ -60,17 +63,31 @@ static void discard_until(struct engine *engine, const struct engine_execution *
     }
 }
 
-/* What ran holds its units until recovery has said what became of it; what was ready asks anew, also when it is paused.
+struct taking {
+    struct engine_execution *execution;
+    struct orch_error *err;
+};
+
+static int take_running(void *user, uint32_t instance)
+{
+    struct taking *taking = user;
+    if (!limits_apply(core_get_instance(taking->execution->core, instance)->task)) return 0;
+    return limits_request(taking->execution, instance, true, taking->err);
+}
+
+/*
+ * An attempt that was under way holds its units until recovery has said what became of it; a task whose handler runs has
+ * none any more. What was ready asks anew, also when it is paused.
  */
 static int take_limits(struct engine_execution *execution, struct orch_error *err)
 {
-    int r = 0;
+    struct taking taking = {execution, err};
+    int r = core_each_running(execution->core, take_running, &taking);
     for (uint32_t i = 0; i < core_instance_count(execution->core) && !r; i++) {
         const struct core_instance *instance = core_get_instance(execution->core, i);
-        bool runs = instance->state == TASK_RUNNING;
-        if ((!runs && instance->state != TASK_READY) || !limits_apply(instance->task)) continue;
+        if (instance->state != TASK_READY || !limits_apply(instance->task)) continue;
         if (core_get_frame(execution->core, instance->frame)->dropped) continue;
-        r = limits_request(execution, i, runs, err);
+        r = limits_request(execution, i, false, err);
     }
     return r;
 }

@@ -13,7 +13,7 @@
 
 #define INTERRUPTS_MAX 10
 #define STOP_SLACK     ORCH_SECOND
-#define NUMBERS_MAX    4096
+#define NUMBERS_MAX    1024
 
 struct note {          /* of an instance */
     uint64_t fence;    /* highest */
@@ -138,7 +138,7 @@ static bool ended_well(const struct core_instance *instance)
     case TASK_COMPENSATED: return true;
     case TASK_FAILED:
     case TASK_TIMED_OUT:
-    case TASK_CANCELLED: return instance->task->continue_on_error && instance->state != TASK_CANCELLED;
+    case TASK_CANCELLED: return instance->task->continue_on_error;
     default: return false;
     }
 }
@@ -461,6 +461,30 @@ static bool is_under(const struct shadow *shadow, uint32_t frame, uint32_t top)
     return frame == top;
 }
 
+/* Versions may differ in how much there is; any of those that were there may have said so. */
+static uint32_t pool_units(const struct watch *watch, struct orch_str name)
+{
+    uint32_t units = 0;
+    for (int64_t n = 0; n < NUMBERS_MAX; n++) {
+        const struct workflow *workflow = watch->shadows[n] ? watch->shadows[n]->workflow : NULL;
+        for (uint32_t i = 0; workflow && i < workflow->pools_count; i++)
+            if (str_equal(workflow->pools[i].name, name) && workflow->pools[i].slots > units)
+                units = workflow->pools[i].slots;
+    }
+    return units;
+}
+
+static uint32_t workflow_units(const struct watch *watch, const struct workflow *of)
+{
+    uint32_t units = 0;
+    for (int64_t n = 0; n < NUMBERS_MAX; n++) {
+        const struct workflow *workflow = watch->shadows[n] ? watch->shadows[n]->workflow : NULL;
+        if (workflow && str_equal(workflow->name, of->name) && workflow->concurrency_workflow > units)
+            units = workflow->concurrency_workflow;
+    }
+    return units;
+}
+
 static void check_limits(struct watch *watch, const struct running *newest)
 {
     const struct shadow *shadow = newest->shadow;
@@ -468,34 +492,21 @@ static void check_limits(struct watch *watch, const struct running *newest)
     uint32_t of_execution = 0, of_workflow = 0;
     if (watch->running_count > watch->jobs) fail_at(watch, shadow, newest->instance, "L1", "more programs than jobs");
     for (uint32_t i = 0; i < watch->running_count; i++) {
-        of_execution += watch->running[i].shadow == shadow;
-        of_workflow += str_equal(watch->running[i].shadow->workflow->name, workflow->name);
+        const struct shadow *other = watch->running[i].shadow;
+        of_execution += other == shadow;
+        of_workflow += other->workflow->concurrency_workflow && str_equal(other->workflow->name, workflow->name);
     }
     if (workflow->concurrency && of_execution > workflow->concurrency)
         fail_at(watch, shadow, newest->instance, "L2", "more programs than the run's concurrency");
-    if (workflow->concurrency_workflow && of_workflow > workflow->concurrency_workflow + 0u) {
-        /* The newest of several versions that run at once says how many; only one version here has a limit. */
-        bool all_same = true;
-        for (uint32_t i = 0; i < watch->running_count; i++)
-            all_same =
-                all_same && watch->running[i].shadow->workflow->concurrency_workflow == workflow->concurrency_workflow;
-        if (all_same) fail_at(watch, shadow, newest->instance, "L3", "more programs than the workflow's concurrency");
-    }
+    if (workflow->concurrency_workflow && of_workflow > workflow_units(watch, workflow))
+        fail_at(watch, shadow, newest->instance, "L3", "more programs than the workflow's concurrency");
     const struct core_instance *instance = core_get_instance(shadow->core, newest->instance);
     for (uint32_t p = 0; p < workflow->pools_count; p++) {
+        struct orch_str pool = workflow->pools[p].name;
         uint32_t slots = 0;
-        if (!slots_of(newest, workflow->pools[p].name)) continue;
-        bool all_same = true;
-        for (uint32_t i = 0; i < watch->running_count; i++) {
-            const struct running *one = &watch->running[i];
-            uint32_t taken = slots_of(one, workflow->pools[p].name);
-            slots += taken;
-            for (uint32_t q = 0; q < one->shadow->workflow->pools_count; q++)
-                if (str_equal(one->shadow->workflow->pools[q].name, workflow->pools[p].name))
-                    all_same = all_same && one->shadow->workflow->pools[q].slots == workflow->pools[p].slots;
-        }
-        if (all_same && slots > workflow->pools[p].slots)
-            fail_at(watch, shadow, newest->instance, "L4", "more slots taken than its pool has");
+        if (!slots_of(newest, pool)) continue;
+        for (uint32_t i = 0; i < watch->running_count; i++) slots += slots_of(&watch->running[i], pool);
+        if (slots > pool_units(watch, pool)) fail_at(watch, shadow, newest->instance, "L4", "more slots taken than its pool has");
     }
     for (uint32_t f = instance->frame; f != CORE_NONE; f = core_get_frame(shadow->core, f)->parent) {
         const struct core_frame *frame = core_get_frame(shadow->core, f);
