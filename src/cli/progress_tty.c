@@ -287,7 +287,7 @@ static void put_note(struct progress *progress, const struct active *active)
     const struct core *core = engine_execution_core(progress->execution);
     const struct core_instance *instance = core_get_instance(core, active->instance);
     uint8_t state = tty->states[active->instance], reason = tty->reasons[active->instance];
-    orch_time now = engine_now(progress->engine);
+    orch_time now = engine_execution_now(progress->execution);
     if (state == TASK_WAITING) {
         if (reason == REASON_BACKOFF && instance->detail) {
             const struct retry_policy *retry = task_retry(instance->task);
@@ -327,7 +327,7 @@ static void draw_active(struct progress *progress, const struct active *active, 
     put(tty, COLOR_NONE, name);
     put_to(tty, 28);
     put_text(tty, COLOR_NONE, " ");
-    if (instance->detail && instance->detail->attempt_at && state == TASK_RUNNING) put_duration(tty, COLOR_NONE, engine_now(progress->engine) - instance->detail->attempt_at);
+    if (instance->detail && instance->detail->attempt_at && state == TASK_RUNNING) put_duration(tty, COLOR_NONE, engine_execution_now(progress->execution) - instance->detail->attempt_at);
     put_to(tty, 36);
     put_text(tty, COLOR_NONE, " ");
     put_note(progress, active);
@@ -409,7 +409,7 @@ static void draw_task(struct progress *progress, uint32_t at)
     if (state == TASK_PENDING || state == TASK_READY || state == TASK_WAITING) {
         struct buf why;
         buf_init(&why, NULL, 1024);
-        core_why(core, core_get_frame(core, 0)->first + at, engine_now(progress->engine), &why);
+        core_why(core, core_get_frame(core, 0)->first + at, engine_execution_now(progress->execution), &why);
         put(tty, COLOR_GREY, buf_str(&why));
         buf_done(&why);
     }

@@ -285,7 +285,9 @@ static int group_examine(struct step *step, uint32_t number)
     const struct core_instance *instance = instance_at(core, number);
     const struct core_inner *inner = instance->detail->inner;
 
-    if (inner->body == CORE_NONE) return frame_open(step, number, BLOCK_BODY, 0);
+    /* What was stopped before it began begins nothing. */
+    if (inner->body == CORE_NONE)
+        return instance->stopping ? fail_stopped(step, number, CORE_NONE) : frame_open(step, number, BLOCK_BODY, 0);
     if (frame_at(core, inner->body)->state == TASK_RUNNING) return 0;
     if (task_block(instance->task, BLOCK_FINALLY)) return frame_open(step, number, BLOCK_FINALLY, 0);
     return group_end(step, number);
@@ -317,8 +319,13 @@ static int loop_examine(struct step *step, uint32_t number)
 
     if (!instance->stopping) {
         if (inner->failed > 0 && instance->task->options->fail_fast &&
-            (inner->open > 0 || inner->opened < detail->item_count))
+            (inner->open > 0 || inner->redo > 0 || inner->opened < detail->item_count))
             return stop_instance(step, number, FAILURE_CHILD);
+        /* Items of an earlier generation that are to run again come first. */
+        while (inner->redo > 0 && inner->open < open_max) {
+            int rc = loop_redo_next(step, number);
+            if (rc < 0) return rc;
+        }
         while (inner->opened < detail->item_count && inner->open < open_max && has_room(core, block)) {
             int rc = frame_open(step, number, BLOCK_BODY, inner->opened);
             if (rc < 0) return rc;
@@ -377,7 +384,8 @@ static int repeat_examine(struct step *step, uint32_t number)
     const struct repeat *repeat = instance->task->options->repeat;
     bool goes_on, told;
 
-    if (detail->inner->body == CORE_NONE) return frame_open(step, number, BLOCK_BODY, 1);
+    if (detail->inner->body == CORE_NONE)
+        return instance->stopping ? fail_stopped(step, number, CORE_NONE) : frame_open(step, number, BLOCK_BODY, 1);
     const struct core_frame *frame = frame_at(core, detail->inner->body);
     if (frame->state == TASK_RUNNING) return 0;
     if (instance->stopping) return fail_stopped(step, number, detail->inner->body);

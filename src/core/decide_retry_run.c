@@ -14,7 +14,6 @@ enum redo { REDO_NOT, REDO_TAKE_UP, REDO_ANEW };
 
 struct again {
     struct step *step;
-    bool *undone; /* by instance: it or something inside of it was undone, or was to be */
     bool *on_way; /* by instance: the task to begin with, or a block around it; NULL: what failed is looked for */
     uint32_t from;
 };
@@ -22,6 +21,22 @@ struct again {
 static bool was_undone(const struct core_instance *instance)
 {
     return instance->detail && instance->detail->inner && instance->detail->inner->phase == PHASE_COMPENSATE;
+}
+
+/* Whether it or something inside of it was undone, or was to be. Recursive by nesting, which the reader bounds. */
+static bool has_undone(const struct core *core, uint32_t number)
+{
+    const struct core_instance *instance = instance_at(core, number);
+
+    if (was_undone(instance)) return true;
+    for (uint32_t i = instance->detail ? instance->detail->frame_first : CORE_NONE; i != CORE_NONE;
+         i = frame_at(core, i)->next_of) {
+        const struct core_frame *frame = frame_at(core, i);
+        if (frame->dropped || frame->role != BLOCK_BODY) continue;
+        for (uint32_t k = 0; k < frame->block->task_count; k++)
+            if (has_undone(core, frame->first + k)) return true;
+    }
+    return false;
 }
 
 static bool has_bodies(const struct core *core, const struct core_instance *instance)
@@ -41,7 +56,7 @@ static bool can_take_up(const struct again *again, uint32_t number)
     if (instance->task->kind == TASK_LEAF || was_undone(instance) || !has_bodies(core, instance)) return false;
     if (instance->task->kind != TASK_REPEAT || (again->on_way && again->on_way[number])) return true;
     /* Iterations build on each other; one that ended well and was not enough would not be enough again. */
-    if (again->undone[number]) return false;
+    if (has_undone(core, number)) return false;
     return frame_at(core, instance->detail->inner->body)->state != TASK_SUCCEEDED || instance->state == TASK_CANCELLED;
 }
 
@@ -60,7 +75,7 @@ static enum redo redo_of(const struct again *again, uint32_t number)
     case TASK_TIMED_OUT:
     case TASK_COMPENSATED: wanted = true; break;
     case TASK_SKIPPED: wanted = instance->reason != REASON_WHEN; break;
-    case TASK_SUCCEEDED: wanted = again->undone[number]; break;
+    case TASK_SUCCEEDED: wanted = has_undone(again->step->core, number); break;
     case TASK_PENDING:
     case TASK_READY:
     case TASK_WAITING:
@@ -78,34 +93,72 @@ static bool frame_wanted(const struct again *again, const struct core_frame *fra
 {
     if (!again->on_way && frame->state != TASK_SUCCEEDED) return true;
     for (uint32_t i = 0; i < frame->block->task_count; i++)
-        if (again->on_way ? again->on_way[frame->first + i] : again->undone[frame->first + i]) return true;
+        if (again->on_way ? again->on_way[frame->first + i] : has_undone(again->step->core, frame->first + i))
+            return true;
     return false;
+}
+
+static int frame_take_up(struct again *again, uint32_t number, uint32_t at)
+{
+    struct step *step = again->step;
+    struct core_transition *t = step_add(step, TRANSITION_FRAME_OPENED, number);
+
+    if (!t) return ORCH_ERR_NO_MEMORY;
+    t->frame = at;
+    t->index = frame_at(step->core, at)->index;
+    int rc = step_fold(step);
+    return rc < 0 ? rc : frame_redo(again, at);
+}
+
+/* From a frame on, the first one of a loop that is to run again; CORE_NONE. */
+static uint32_t loop_next(const struct again *again, uint32_t at)
+{
+    const struct core *core = again->step->core;
+
+    for (; at != CORE_NONE; at = frame_at(core, at)->next_of) {
+        const struct core_frame *frame = frame_at(core, at);
+        if (frame->role == BLOCK_BODY && !frame->dropped && frame->state != TASK_RUNNING && frame_wanted(again, frame))
+            break;
+    }
+    return at;
+}
+
+int loop_redo_next(struct step *step, uint32_t number)
+{
+    struct again again = {.step = step, .from = CORE_NONE};
+    uint32_t at = loop_next(&again, instance_at(step->core, number)->detail->inner->redo_at);
+
+    if (at == CORE_NONE) return error_set(step->err, ORCH_ERR_CORRUPT, "an item that was to run again is not there");
+    return frame_take_up(&again, number, at);
 }
 
 static int take_up(struct again *again, uint32_t number)
 {
     struct step *step = again->step;
     struct core *core = step->core;
-    struct core_transition *t = step_add(step, TRANSITION_TASK_RESET, number);
+    const struct core_instance *instance = instance_at(core, number);
+    bool is_loop = instance->task->kind == TASK_FOR_EACH;
+    uint32_t count = 0;
 
+    /* The items of a loop are taken up as its limit lets them, when it is examined; on the way to a task there is one.
+     */
+    for (uint32_t i = instance->detail->frame_first; is_loop && !again->on_way;
+         i = frame_at(core, i)->next_of, count++) {
+        i = loop_next(again, i);
+        if (i == CORE_NONE) break;
+    }
+    struct core_transition *t = step_add(step, TRANSITION_TASK_RESET, number);
     if (!t) return ORCH_ERR_NO_MEMORY;
     t->state = TASK_RUNNING;
+    t->count = count;
     int rc = step_fold(step);
-    const struct core_instance *instance = instance_at(core, number);
-    const struct core_detail *detail = instance->detail;
-    for (uint32_t i = detail->frame_first; rc == 0 && i != CORE_NONE; i = frame_at(core, i)->next_of) {
-        const struct core_frame *frame = frame_at(core, i);
-        /* Of a group's attempts and a repeat's iterations the latest counts. */
-        if (instance->task->kind != TASK_FOR_EACH && i != detail->inner->body) continue;
-        if (frame->state == TASK_RUNNING || !frame_wanted(again, frame)) continue;
-        t = step_add(step, TRANSITION_FRAME_OPENED, number);
-        if (!t) return ORCH_ERR_NO_MEMORY;
-        t->frame = i;
-        t->index = frame->index;
-        rc = step_fold(step);
-        if (rc == 0) rc = frame_redo(again, i);
-    }
-    return rc;
+    if (rc < 0 || count > 0) return rc;
+    /* Of a group's attempts and a repeat's iterations the latest counts. */
+    uint32_t at = is_loop ? loop_next(again, instance_at(core, number)->detail->frame_first)
+                          : instance_at(core, number)->detail->inner->body;
+    if (at == CORE_NONE || frame_at(core, at)->state == TASK_RUNNING || !frame_wanted(again, frame_at(core, at)))
+        return 0;
+    return frame_take_up(again, number, at);
 }
 
 /* Recursive by nesting, which the reader bounds. */
@@ -143,22 +196,6 @@ static bool *mark_live(const struct core *core, struct arena *arena)
     return live;
 }
 
-static bool mark_undone(struct again *again, const bool *live)
-{
-    const struct core *core = again->step->core;
-
-    again->undone = ARENA_ARRAY(again->step->arena, core->instances.count, bool);
-    if (!again->undone) return false;
-    for (uint32_t i = core->instances.count; i-- > 0;) {
-        const struct core_instance *instance = instance_at(core, i);
-        if (!live[instance->frame]) continue;
-        if (was_undone(instance)) again->undone[i] = true;
-        uint32_t owner = frame_at(core, instance->frame)->owner;
-        if (again->undone[i] && owner != CORE_NONE) again->undone[owner] = true;
-    }
-    return true;
-}
-
 /* Marks a task and the blocks around it; fails when it cannot be begun with. */
 static int mark_way(struct again *again, const bool *live, uint32_t from)
 {
@@ -189,7 +226,7 @@ static int run_again(struct step *step, uint32_t from)
     struct again again = {.step = step, .from = CORE_NONE};
     bool *live = mark_live(core, step->arena);
 
-    if (!live || !mark_undone(&again, live)) return error_memory(step->err);
+    if (!live) return error_memory(step->err);
     if (from == CORE_NONE && core->state == EXECUTION_SUCCEEDED)
         return error_set(step->err, ORCH_ERR_STATE, "the execution succeeded: say from which task on to run it again");
     int rc = from != CORE_NONE ? mark_way(&again, live, from) : 0;

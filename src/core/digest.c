@@ -52,6 +52,7 @@ static void add_detail(uint64_t *digest, const struct core_detail *detail)
     add(digest, inner->opened);
     add(digest, inner->open);
     add(digest, inner->failed);
+    add(digest, inner->redo);
     add(digest, inner->phase);
 }
 

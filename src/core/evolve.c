@@ -408,7 +408,11 @@ static int evolve_frame_reopened(struct core *core, const struct core_transition
     if (owner->state != TASK_RUNNING || !owner->detail || !owner->detail->inner) return corrupt(t, err);
     struct core_inner *inner = owner->detail->inner;
     inner->open++;
-    if (frame->state != TASK_SUCCEEDED && inner->failed > 0) inner->failed--;
+    if (inner->redo > 0) {
+        inner->redo--;
+        inner->redo_at = frame->next_of;
+    } else if (frame->state != TASK_SUCCEEDED && inner->failed > 0)
+        inner->failed--;
     frame->state = TASK_RUNNING;
     frame->stopping = false;
     agenda_add_frame(core, t->frame);
@@ -782,6 +786,9 @@ static int evolve_reset(struct core *core, const struct core_transition *t, stru
     if (again) {
         detail->inner->phase = PHASE_BODY;
         detail->inner->handler = detail->inner->handled = CORE_NONE;
+        detail->inner->redo = t->count;
+        detail->inner->redo_at = detail->frame_first;
+        if (t->count > 0) detail->inner->failed = 0; /* all that failed runs again, some of it later */
         detail->started_at = detail->attempt_at = t->at;
         detail->ended_at = 0;
         detail->error = STR_NONE;

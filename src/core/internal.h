@@ -69,6 +69,8 @@ struct core_inner {
     uint32_t opened;   /* body frames opened for this run: a loop's next item */
     uint32_t open;     /* body frames that run */
     uint32_t failed;   /* body frames that ended otherwise than well */
+    uint32_t redo;     /* a loop's that runs again: items of earlier generations that are still to be taken up */
+    uint32_t redo_at;  /* the first body frame that may be one of them */
     uint8_t phase;     /* enum core_phase */
     uint32_t *item_at; /* a loop's: where each item begins in detail->items, and one past the last comma */
 };
@@ -344,6 +346,8 @@ int execution_examine(struct step *step);
 
 /* decide_retry_run.c */
 int decide_retry_run(struct step *step, const struct core_input *input);
+/* Takes up the next item of a loop that is to run again; inner->redo says that there is one. */
+int loop_redo_next(struct step *step, uint32_t number);
 
 /* core.c */
 /* Puts everything that anything may be owed for on the agenda. */

@@ -70,8 +70,8 @@ static bool read_number(struct reader *reader, uint32_t *ret)
 }
 
 /*
- * One path may name several instances: a group that was tried again, a run that was run again. Which one is meant is the
- * one that is under way, else the latest.
+ * One path may name several instances: a group that was tried again, a run that was run again. Which one is meant is
+ * the one that is under way, else the latest.
  */
 struct finding {
     const struct core *core;
@@ -119,8 +119,7 @@ static uint32_t find_inside(const struct finding *finding, uint32_t owner, struc
 
     if (owner == CORE_NONE || instance_at(core, owner)->task->kind == TASK_GROUP)
         for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of) {
-            uint32_t one =
-                frame_at(core, i)->role == BLOCK_BODY ? find_in_frame(finding, i, word, reader) : CORE_NONE;
+            uint32_t one = frame_at(core, i)->role == BLOCK_BODY ? find_in_frame(finding, i, word, reader) : CORE_NONE;
             if (one != CORE_NONE) found = one;
         }
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]) && found == CORE_NONE; i++)

@@ -99,7 +99,7 @@ const char *reason_to_string(enum reason reason);
     X(APPROVAL_GIVEN,      17, "task.approval")       /* instance, state: SUCCEEDED or FAILED, by, data: comment */ \
     X(SIGNAL_RECEIVED,     18, "signal.received")     /* name, data, by; kept for tasks that come to wait for it later */ \
     X(EXECUTION_RETRIED,   19, "execution.retried")   /* generation in index, by: runs again; TASK_RESET of each task that does follow */ \
-    X(TASK_RESET,          20, "task.reset")          /* instance: as if it had not run; its earlier results stay in the journal */
+    X(TASK_RESET,          20, "task.reset")          /* instance: as if it had not run; its earlier results stay in the journal; state RUNNING: taken up; count: items of a loop to take up, as its max_parallel lets them */
 enum transition_type {
 #define TRANSITION_ENUM(name, number, text) TRANSITION_##name = (number),
     TRANSITION_LIST(TRANSITION_ENUM)

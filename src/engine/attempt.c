@@ -359,7 +359,7 @@ static int attempt_fill(struct attempt *attempt, struct orch_error *err)
     int r = gather_secrets(attempt, err);
     if (!r) r = gather_inputs(attempt, err);
     if (!r)
-        r = core_render(execution->core, attempt->instance, execution_now(execution), &attempt->arena, &base->config,
+        r = core_render(execution->core, attempt->instance, engine_execution_now(execution), &attempt->arena, &base->config,
                         &base->env, err);
     return r;
 }

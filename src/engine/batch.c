@@ -168,7 +168,7 @@ int execution_feed(struct engine_execution *execution, const struct core_input *
     struct core_input input = *given;
     struct orch_error local = ORCH_ERROR_INIT;
     if (!err) err = &local;
-    input.now = execution_now(execution);
+    input.now = engine_execution_now(execution);
     if (copy_input(&batch->arena, &input)) return error_memory(err);
     uint32_t before = execution->turn.count;
     int r = core_step(execution->core, &input, &batch->arena, &execution->turn, err);

@@ -163,6 +163,8 @@ struct engine_execution *engine_find(struct engine *engine, int64_t number); /* 
 uint32_t engine_count(const struct engine *engine);                          /* loaded ones */
 /* Looking at one; borrowed. */
 const struct core *engine_execution_core(const struct engine_execution *execution);
+/* The time its transitions are told in: engine_now, or ahead of it after a wall clock went back between two lives. */
+orch_time engine_execution_now(const struct engine_execution *execution);
 int64_t engine_execution_number(const struct engine_execution *execution);
 const char *engine_execution_id(const struct engine_execution *execution);
 /* What an instance's running attempt last said of its progress; false when nothing. */

@@ -17,7 +17,7 @@ struct engine_execution *engine_find(struct engine *engine, int64_t number)
     return execution;
 }
 
-orch_time execution_now(const struct engine_execution *execution)
+orch_time engine_execution_now(const struct engine_execution *execution)
 {
     return engine_now(execution->engine) + execution->time_ahead;
 }
@@ -165,7 +165,7 @@ void execution_row(const struct engine_execution *execution, struct arena *arena
         .created_at = summary.started_at,
         .started_at = summary.started_at,
         .ended_at = summary.ended_at,
-        .updated_at = execution_now(execution),
+        .updated_at = engine_execution_now(execution),
         .error = summary.error,
         .waiting = may_wait ? waiting_text(execution, arena) : STR_NONE,
         .parent = execution->parent,

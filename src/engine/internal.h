@@ -234,8 +234,6 @@ void engine_flush(struct engine *engine);
 void engine_retry_commit(struct engine *engine);
 
 /* execution.c */
-/* The time its transitions are told in. */
-orch_time execution_now(const struct engine_execution *execution);
 struct engine_execution *execution_new(struct engine *engine, struct engine_version *version, int64_t number,
                                        struct orch_error *err);
 void execution_free(struct engine_execution *execution);

@@ -23,7 +23,8 @@ static bool one_in(struct generator *g, uint32_t n)
 
 static void add_block(struct generator *g, uint32_t depth, bool in_handler, bool is_sequence);
 
-static void add_action(struct generator *g)
+/* Returns whether it takes slots of pools: a workflow's own tasks do. */
+static bool add_action(struct generator *g)
 {
     static const char *const leaves[] = {"noop: {}",
                                          "transform: '{\"n\": size(list)}'",
@@ -34,6 +35,7 @@ static void add_action(struct generator *g)
                                          "exec: [x, '{{ yes }}']",
                                          "notification: it is so"};
     uint32_t which = draw(g, 20);
+    bool takes_slots = which >= 10 || which == 6 || which == 7 || (which == 9 && !g->has_sub);
     if (which < 8)
         buf_add_text(g->out, leaves[which]);
     else if (which == 8)
@@ -42,6 +44,7 @@ static void add_action(struct generator *g)
         buf_add_text(g->out, "workflow: other");
     else
         buf_add_text(g->out, "shell: x");
+    return takes_slots;
 }
 
 static void add_handler(struct generator *g, uint32_t depth)
@@ -51,7 +54,7 @@ static void add_handler(struct generator *g, uint32_t depth)
         buf_add_text(g->out, "tasks: ");
         add_block(g, depth - 1, true, false);
     } else
-        add_action(g);
+        (void)add_action(g);
     buf_add_char(g->out, '}');
 }
 
@@ -100,7 +103,8 @@ static void add_loops(struct generator *g)
     }
 }
 
-static void add_options(struct generator *g, uint32_t index, uint32_t depth, bool in_handler, bool is_sequence)
+static void add_options(struct generator *g, uint32_t index, uint32_t depth, bool in_handler, bool is_sequence,
+                        bool takes_slots)
 {
     if (!is_sequence) add_dependencies(g, index);
     if (one_in(g, 8)) buf_printf(g->out, ", when: %s", one_in(g, 3) ? "'list[9]'" : one_in(g, 2) ? "no_" : "yes");
@@ -110,7 +114,8 @@ static void add_options(struct generator *g, uint32_t index, uint32_t depth, boo
     if (one_in(g, 8)) buf_printf(g->out, ", total_timeout: %us", 1 + draw(g, 25));
     if (one_in(g, 6)) buf_printf(g->out, ", on_interrupt: %s", one_in(g, 2) ? "fail" : "hold");
     if (one_in(g, 8)) buf_printf(g->out, ", priority: %u", draw(g, 3));
-    if (g->has_pools && one_in(g, 3)) buf_printf(g->out, ", pool: {name: p%u, slots: %u}", draw(g, 2), 1 + draw(g, 2));
+    if (takes_slots && g->has_pools && one_in(g, 3))
+        buf_printf(g->out, ", pool: {name: p%u, slots: %u}", draw(g, 2), 1 + draw(g, 2));
     if (one_in(g, 6) && depth > 0) {
         buf_add_text(g->out, ", on_error: ");
         add_handler(g, depth - 1);
@@ -124,6 +129,7 @@ static void add_options(struct generator *g, uint32_t index, uint32_t depth, boo
 
 static void add_task(struct generator *g, uint32_t index, uint32_t depth, bool in_handler, bool is_sequence)
 {
+    bool takes_slots = false;
     buf_printf(g->out, "t%u: {", index);
     if (g->tasks_left > 0) g->tasks_left--;
     if (depth > 0 && g->tasks_left > 0 && one_in(g, 4)) {
@@ -139,8 +145,8 @@ static void add_task(struct generator *g, uint32_t index, uint32_t depth, bool i
         if (one_in(g, 4)) buf_add_text(g->out, ", fail_fast: true");
         if (one_in(g, 4)) buf_printf(g->out, ", concurrency: %u", 1 + draw(g, 2));
     } else
-        add_action(g);
-    add_options(g, index, depth, in_handler, is_sequence);
+        takes_slots = add_action(g);
+    add_options(g, index, depth, in_handler, is_sequence, takes_slots);
     buf_add_char(g->out, '}');
 }
 

@@ -48,7 +48,7 @@ struct scenario {
     bool is_calm;
     uint32_t life;
     bool waits_for_life; /* somebody will start it again */
-    uint32_t full_left; /* appends that find no space yet */
+    uint32_t full_left;  /* appends that find no space yet */
     struct stale stale[16];
     uint32_t stale_count;
     struct answer **answers; /* kept to the end: those of a life that crashed are never called */

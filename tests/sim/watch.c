@@ -506,7 +506,8 @@ static void check_limits(struct watch *watch, const struct running *newest)
         uint32_t slots = 0;
         if (!slots_of(newest, pool)) continue;
         for (uint32_t i = 0; i < watch->running_count; i++) slots += slots_of(&watch->running[i], pool);
-        if (slots > pool_units(watch, pool)) fail_at(watch, shadow, newest->instance, "L4", "more slots taken than its pool has");
+        if (slots > pool_units(watch, pool))
+            fail_at(watch, shadow, newest->instance, "L4", "more slots taken than its pool has");
     }
     for (uint32_t f = instance->frame; f != CORE_NONE; f = core_get_frame(shadow->core, f)->parent) {
         const struct core_frame *frame = core_get_frame(shadow->core, f);
@@ -554,11 +555,12 @@ void watch_began(struct watch *watch, const struct action_attempt *attempt)
     struct shadow *shadow = number_of(attempt, &number) ? shadow_of(watch, number) : NULL;
     uint32_t at = shadow && shadow->core ? find_fence(shadow->core, attempt->fence) : CORE_NONE;
     if (at == CORE_NONE) {
-        watch_fail(watch, "I3: a program of run %lld, task \"%.*s\" runs and nothing durable says so", (long long)number,
-                   STR_ARG(attempt->task_path));
+        watch_fail(watch, "I3: a program of run %lld, task \"%.*s\" runs and nothing durable says so",
+                   (long long)number, STR_ARG(attempt->task_path));
         return;
     }
-    if (core_find(shadow->core, attempt->task_path) != at) fail_at(watch, shadow, at, "E5", "two tasks have one path, so one key");
+    if (core_find(shadow->core, attempt->task_path) != at)
+        fail_at(watch, shadow, at, "E5", "two tasks have one path, so one key");
     const struct core_instance *instance = core_get_instance(shadow->core, at);
     struct note *note = note_of(shadow, at);
     if (instance->state != TASK_RUNNING || !instance->detail || instance->detail->fence != attempt->fence)
@@ -614,7 +616,8 @@ void watch_compare(struct watch *watch, struct engine *engine)
         const struct shadow *shadow = shadow_of(watch, e->number);
         struct core_summary summary;
         core_get_summary(e->core, &summary);
-        if (!shadow || shadow->has_blob || summary.sequence != shadow->sequence) continue; /* decided, not durable yet */
+        if (!shadow || shadow->has_blob || summary.sequence != shadow->sequence)
+            continue; /* decided, not durable yet */
         if (core_digest(e->core) != core_digest(shadow->core))
             fail_at(watch, shadow, CORE_NONE, "fold", "the state is not what its journal folds to");
     }
