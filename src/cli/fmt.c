@@ -25,7 +25,9 @@ static int write_back(const struct formatting *formatting, const struct definiti
                       struct orch_error *err)
 {
     struct stat status;
-    if (!json && !formatting->force && doc_has_comments(definition->text)) {
+    bool has_comments = false;
+    if (!json && !formatting->force && doc_has_comments(definition->text, &has_comments) != 0) return error_memory(err);
+    if (has_comments) {
         (void)error_set(err, ORCH_ERR_INVALID, "%s has comments, which the normal form does not keep",
                         definition->file);
         error_hint(err, "orch fmt %s  prints it; orch fmt -w --force writes it without its comments", definition->file);

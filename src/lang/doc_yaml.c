@@ -140,12 +140,19 @@ static bool not_closed(struct yaml *y, const yaml_parser_t *parser)
     return true;
 }
 
+/* libyaml does not always say that it is memory: a tag's handle that finds none fails without any error (0.2.5,
+ * yaml_parser_scan_tag). */
+static bool is_out_of_memory(const yaml_parser_t *parser)
+{
+    return parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR;
+}
+
 /* Says what libyaml found wrong; it stops there. */
 static int syntax_error(struct yaml *y)
 {
     const yaml_parser_t *parser = &y->parser;
     struct diags *diags = y->build->diags;
-    if (parser->error == YAML_MEMORY_ERROR) return ORCH_ERR_NO_MEMORY;
+    if (is_out_of_memory(parser)) return ORCH_ERR_NO_MEMORY;
     if (parser->error == YAML_READER_ERROR) {
         struct span at = {1, 1, 1};
         struct orch_str text = y->build->text;
@@ -622,18 +629,21 @@ int doc_yaml(struct doc_build *build, struct doc_node *ret)
 }
 
 /* A comment is a '#' between two tokens. Marks count characters, so the text is walked beside them. */
-bool doc_has_comments(struct orch_str text)
+int doc_has_comments(struct orch_str text, bool *ret)
 {
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) return false;
+    if (!yaml_parser_initialize(&parser)) return ORCH_ERR_NO_MEMORY;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     if (str_starts_with(text, STR("\xEF\xBB\xBF"))) text = str_of(text.data + 3, text.size - 3);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.size);
     size_t at = 0, index = 0;
-    bool found = false, done = false;
+    bool found = false, done = false, is_short = false;
     while (!found && !done) {
         yaml_token_t token;
-        if (!yaml_parser_scan(&parser, &token)) break;
+        if (!yaml_parser_scan(&parser, &token)) {
+            is_short = is_out_of_memory(&parser);
+            break;
+        }
         for (; index < token.start_mark.index && at < text.size && !found; index++) found = utf8_next(text, &at) == '#';
         bool block = token.type == YAML_SCALAR_TOKEN && (token.data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
                                                          token.data.scalar.style == YAML_FOLDED_SCALAR_STYLE);
@@ -647,5 +657,7 @@ bool doc_has_comments(struct orch_str text)
         yaml_token_delete(&token);
     }
     yaml_parser_delete(&parser);
-    return found;
+    if (is_short) return ORCH_ERR_NO_MEMORY;
+    *ret = found;
+    return 0;
 }

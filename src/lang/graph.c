@@ -397,6 +397,7 @@ static int cycle_report(struct link *link, const struct cycle *cycle, const stru
     cycle_message(link, cycle, &text);
     struct span at = closing->at.line > 0 ? closing->at : task_span(first);
     struct diag *diag = diag_add(diags, DIAG_ERROR, DIAG_CYCLE, at, "%.*s", STR_ARG(buf_str(&text)));
+    if (text.failed) diags->failed = true;
     buf_clear(&text);
     for (uint32_t i = 1; i < cycle->count && i <= 3; i++) {
         const struct task *task = &link->tasks[cycle->tasks[i]];

@@ -87,10 +87,11 @@ static void shown(struct value value, char text[64])
     buf_init(&json, NULL, 0);
     json_format(value, 0, &json);
     size_t size = json.failed ? 0 : json.size < 48 ? json.size : 45;
+    bool cut = json.failed || size < json.size; /* where memory is short only the dots are shown */
     while (size && size < json.size && ((unsigned char)json.data[size] & 0xC0) == 0x80)
         size--; /* not within a character */
     if (size) memcpy(text, json.data, size);
-    memcpy(text + size, size < json.size ? "..." : "", size < json.size ? 4 : 1);
+    memcpy(text + size, cut ? "..." : "", cut ? 4 : 1);
     buf_done(&json);
 }
 

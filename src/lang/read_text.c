@@ -13,12 +13,23 @@ int read_str(struct reader *reader, struct orch_str text, struct orch_str *ret)
     return ret->data ? 0 : ORCH_ERR_NO_MEMORY;
 }
 
+#define NUMBER_MAX 400 /* bytes */
+
+/* Room on the stack: a number is read without memory, so that it cannot be read wrong for want of it. */
+static void *room_resize(void *user, void *block, size_t size_old, size_t size_new)
+{
+    (void)block;
+    (void)size_old;
+    return size_new > 0 && size_new <= NUMBER_MAX + 1 ? user : NULL;
+}
+
 double read_number(const struct doc_node *node)
 {
-    char text[400];
+    char room[NUMBER_MAX + 1];
+    const struct orch_allocator allocator = {.resize = room_resize, .user = room};
     struct buf buf;
     double number = 0;
-    buf_init(&buf, NULL, sizeof text);
+    buf_init(&buf, &allocator, NUMBER_MAX);
     doc_number_json(node->text, &buf);
     if (!buf.failed)
         (void)str_to_double(buf_str(&buf), &number); /* checked when the document was brought into normal form */

@@ -9,6 +9,13 @@ struct writer {
     bool any;
 };
 
+/* Empties the text; that it fell short once is not forgotten. */
+static void text_clear(struct writer *writer)
+{
+    if (writer->text.failed) writer->out->failed = true;
+    buf_clear(&writer->text);
+}
+
 static void add_text(struct writer *writer, const char *key)
 {
     buf_printf(writer->out, ",\"%s\":", key);
@@ -17,7 +24,7 @@ static void add_text(struct writer *writer, const char *key)
 
 static void add_path(struct writer *writer, const struct task *task)
 {
-    buf_clear(&writer->text);
+    text_clear(writer);
     task_path(task, &writer->text);
     json_format_string(buf_str(&writer->text), writer->out);
 }
@@ -64,10 +71,10 @@ static void add_task(struct writer *writer, const struct task *task)
         add_path(writer, &block->tasks[block->dependencies[e]]);
     }
     buf_add_char(out, ']');
-    buf_clear(&writer->text);
+    text_clear(writer);
     describe_kind(task, &writer->text);
     add_text(writer, "describe");
-    buf_clear(&writer->text);
+    text_clear(writer);
     describe_rules(task, &writer->text);
     if (writer->text.size > 0) add_text(writer, "rules");
     buf_add_char(out, '}');

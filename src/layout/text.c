@@ -30,9 +30,17 @@ struct drawing {
     struct buf *out;
     struct buf prefix; /* what stands left of the block that is drawn: the lines of the blocks around it */
     struct buf text;
+    bool is_short; /* one of these two found no memory */
 };
 
 /* ---- rows ---- */
+
+/* Empties one of the two buffers; that it fell short once is not forgotten. */
+static void clear(struct drawing *drawing, struct buf *buf)
+{
+    if (buf->failed) drawing->is_short = true;
+    buf_clear(buf);
+}
 
 static uint32_t text_width(struct orch_str text)
 {
@@ -82,7 +90,7 @@ static void add_task_text(struct drawing *drawing, const struct task *task, uint
     uint32_t padded = id_width > width ? id_width : width;
     if (room <= padded + 2) return;
     add_spaces(drawing->out, padded - width + 2);
-    buf_clear(&drawing->text);
+    clear(drawing, &drawing->text);
     describe_kind(task, &drawing->text);
     size_t kind = drawing->text.size;
     buf_add_text(&drawing->text, ", ");
@@ -290,7 +298,7 @@ static int draw_lanes(struct drawing *drawing, const struct block *block, uint32
 static void add_level(struct drawing *drawing, const struct block *block, const uint32_t *tasks, uint32_t count,
                       uint32_t level)
 {
-    buf_clear(&drawing->text);
+    clear(drawing, &drawing->text);
     buf_printf(&drawing->text, "level %-4u %6u %s  ", level + 1, count, count == 1 ? "task " : "tasks");
     for (uint32_t i = 0; i < count && drawing->text.size < 4 * (size_t)drawing->width; i++) {
         buf_printf(&drawing->text, "%s%.*s", i > 0 ? ", " : "", STR_ARG(block->tasks[tasks[i]].id));
@@ -363,13 +371,14 @@ static int draw_workflow(struct drawing *drawing)
             add_spaces(&drawing->prefix, INDENT - 2);
         }
         int rc = draw_block(drawing, blocks[i]);
-        buf_clear(&drawing->prefix);
+        clear(drawing, &drawing->prefix);
         if (rc < 0) return rc;
     }
     if (drawing->left_out > 0) {
         buf_printf(drawing->out, "%s %u more tasks\n", drawing->glyphs->cut, drawing->left_out);
     }
-    return drawing->prefix.failed || drawing->text.failed ? ORCH_ERR_NO_MEMORY : 0;
+    clear(drawing, &drawing->text);
+    return drawing->is_short ? ORCH_ERR_NO_MEMORY : 0;
 }
 
 int layout_text(const struct workflow *workflow, const struct layout_text_options *options, struct arena *scratch,
