@@ -103,19 +103,25 @@ int step_tell(struct step *step, enum transition_type type, uint32_t instance)
     return step_add(step, type, instance) ? step_fold(step) : ORCH_ERR_NO_MEMORY;
 }
 
+struct orch_str step_take(struct step *step, struct buf *buf)
+{
+    struct orch_str text = buf->size > 0 ? arena_str(step->arena, buf_str(buf)) : STR_NONE;
+
+    if (buf->failed || (buf->size > 0 && !text.data)) step->is_short = true;
+    buf_done(buf);
+    return text;
+}
+
 struct orch_str step_printf(struct step *step, const char *format, ...)
 {
     struct buf buf;
-    struct orch_str text = STR_NONE;
     va_list args;
 
-    buf_init(&buf, step->core->allocator, 64 * 1024);
+    buf_init(&buf, step->core->allocator, 0); /* as long as what is told of */
     va_start(args, format);
     buf_vprintf(&buf, format, args);
     va_end(args);
-    if (buf.size > 0) text = arena_str(step->arena, buf_str(&buf));
-    buf_done(&buf);
-    return text;
+    return step_take(step, &buf);
 }
 
 int step_json(struct step *step, struct value value, struct orch_str *ret)
@@ -233,7 +239,7 @@ int core_step(struct core *core, const struct core_input *input, struct arena *a
     agenda_clear(core);
     int rc = decide(&step, input);
     if (rc == 0) rc = settle(&step);
-    return rc;
+    return step.is_short && rc == 0 ? error_memory(err) : rc;
 }
 
 /* ---- looking ---- */

@@ -49,11 +49,9 @@ static struct orch_str path_of(struct step *step, uint32_t number)
 {
     struct buf buf;
 
-    buf_init(&buf, step->core->allocator, 16 * 1024);
+    buf_init(&buf, step->core->allocator, 0);
     core_path(step->core, number, &buf);
-    struct orch_str text = buf.size > 0 ? arena_str(step->arena, buf_str(&buf)) : STR_NONE;
-    buf_done(&buf);
-    return text;
+    return step_take(step, &buf);
 }
 
 /* "deploy/push failed: exit code 1": the first of a frame's failures, with the place where it began. */
@@ -249,11 +247,7 @@ static int fail_stopped(struct step *step, uint32_t number, uint32_t frame)
 
     if (failing.failure == FAILURE_CANCELLED) return task_end(step, number, TASK_CANCELLED, &failing);
     if (failing.failure == FAILURE_TIMEOUT) {
-        struct buf buf;
-        buf_init(&buf, step->core->allocator, 64);
-        duration_format_short(step->now - instance->detail->attempt_at, &buf);
-        failing.error = step_printf(step, "timed out after %.*s", STR_ARG(buf_str(&buf)));
-        buf_done(&buf);
+        failing.error = timed_out_after(step, instance->detail->attempt_at);
     } else {
         failing.error = frame != CORE_NONE ? child_error(step, frame) : STR_NONE;
     }

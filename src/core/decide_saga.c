@@ -33,14 +33,14 @@ static int undo_next(struct step *step)
 static struct orch_str undo_error(struct step *step)
 {
     const struct core *core = step->core;
-    struct buf path;
+    struct buf buf;
 
-    buf_init(&path, core->allocator, 16 * 1024);
-    core_path(core, core->undo_failed, &path);
-    struct orch_str text = step_printf(step, "compensation of %.*s failed: %.*s", STR_ARG(buf_str(&path)),
-                                       STR_ARG(instance_at(core, core->undo_failed)->detail->error));
-    buf_done(&path);
-    return text;
+    buf_init(&buf, core->allocator, 0);
+    buf_add_text(&buf, "compensation of ");
+    core_path(core, core->undo_failed, &buf);
+    buf_add_text(&buf, " failed: ");
+    buf_add(&buf, instance_at(core, core->undo_failed)->detail->error);
+    return step_take(step, &buf);
 }
 
 static int execution_end(struct step *step)

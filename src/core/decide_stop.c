@@ -131,12 +131,8 @@ static int timed_out(struct step *step, uint32_t number)
 {
     struct failing failing = {.failure = FAILURE_TIMEOUT};
     const struct core_instance *instance = instance_at(step->core, number);
-    struct buf buf;
 
-    buf_init(&buf, step->core->allocator, 64);
-    duration_format_short(step->now - instance->detail->started_at, &buf);
-    failing.error = step_printf(step, "timed out after %.*s", STR_ARG(buf_str(&buf)));
-    buf_done(&buf);
+    failing.error = timed_out_after(step, instance->detail->started_at);
     return task_fail(step, number, &failing);
 }
 

@@ -304,6 +304,16 @@ static int attempt_lost(struct step *step, uint32_t number, const struct failing
     return step_fold(step);
 }
 
+struct orch_str timed_out_after(struct step *step, orch_time since)
+{
+    struct buf buf;
+
+    buf_init(&buf, step->core->allocator, 0);
+    buf_add_text(&buf, "timed out after ");
+    duration_format_short(step->now - since, &buf);
+    return step_take(step, &buf);
+}
+
 int attempt_done(struct step *step, uint32_t number, const struct failing *failing)
 {
     const struct core_instance *instance = instance_at(step->core, number);
@@ -314,11 +324,7 @@ int attempt_done(struct step *step, uint32_t number, const struct failing *faili
          * with 0. */
         last.failure = (enum failure)instance->failure;
         if (last.failure == FAILURE_TIMEOUT) {
-            struct buf buf;
-            buf_init(&buf, step->core->allocator, 64);
-            duration_format_short(step->now - instance->detail->attempt_at, &buf);
-            last.error = step_printf(step, "timed out after %.*s", STR_ARG(buf_str(&buf)));
-            buf_done(&buf);
+            last.error = timed_out_after(step, instance->detail->attempt_at);
         } else {
             last.error = STR_NONE;
         }

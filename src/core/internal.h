@@ -276,6 +276,7 @@ struct step {
     struct core_transitions *out;
     orch_time now;
     struct orch_str by;
+    bool is_short; /* a text found no memory: the step is out of memory when it ends */
     struct orch_error *err;
 };
 
@@ -285,7 +286,10 @@ struct core_transition *step_add(struct step *step, enum transition_type type, u
 int step_fold(struct step *step);
 /* Both, for transitions that carry nothing else. */
 int step_tell(struct step *step, enum transition_type type, uint32_t instance);
+/* Text in the step's arena. */
 struct orch_str step_printf(struct step *step, const char *format, ...) ORCH_PRINTF(2, 3);
+/* The buffer's text in the step's arena; the buffer is done. */
+struct orch_str step_take(struct step *step, struct buf *buf);
 /* The text of a value as JSON in the step's arena. */
 int step_json(struct step *step, struct value value, struct orch_str *ret);
 
@@ -316,6 +320,8 @@ int decide_attempt_done(struct step *step, const struct core_input *input);
 int decide_recover(struct step *step);
 /* An attempt of an instance ended so; the instance has one under way. */
 int attempt_done(struct step *step, uint32_t instance, const struct failing *failing);
+/* "timed out after 3s" */
+struct orch_str timed_out_after(struct step *step, orch_time since);
 
 /* decide_wait.c */
 int wait_begin(struct step *step, uint32_t instance);

@@ -39,7 +39,7 @@ static struct shared {
     enum fail_mode mode;
     enum fail_who who;
     pid_t process;
-} *shared;
+} * shared;
 
 static _Atomic int64_t live;
 static __thread int paused;

@@ -145,8 +145,7 @@ static int evaluate(struct orch_str source, struct orch_str names, uint64_t *dig
     int r = json_parse(names, NULL, &arena, &input, &err);
     if (r == 0) r = expr_compile(source, &limits, &arena, &expr, &err);
     if (r == 0) {
-        struct expr_env env = {
-            .lookup = look_up, .user = &input, .now = INT64_C(1772344808312000), .limits = &limits};
+        struct expr_env env = {.lookup = look_up, .user = &input, .now = INT64_C(1772344808312000), .limits = &limits};
         (void)expr_each_name(expr, count_name, digest);
         r = expr_eval(expr, &env, &arena, &value, &err);
         if (r == 0) json_format(value, 0, &out);
@@ -181,7 +180,8 @@ static int table(const void *arg, uint64_t *digest)
 static int render(const void *arg, uint64_t *digest)
 {
     static const char *const values[] = {
-        "{\"a\":\"{{ x.s }}\",\"b\":[1,\"n is {{ x.n }}, {{ x.a.map(i, i * 2) }}\",{\"c\":\"plain\"}],\"d\":\"{{ x }}\"}",
+        "{\"a\":\"{{ x.s }}\",\"b\":[1,\"n is {{ x.n }}, {{ x.a.map(i, i * 2) }}\",{\"c\":\"plain\"}],\"d\":\"{{ x "
+        "}}\"}",
         "[\"{{ x.missing }}\"]",
         "\"{{ x\"",
         "{\"k\":\"{{ 'a'.matches('^[a-z]+$') }} {{ timestamp('2026-03-01T06:00:00Z') }}\"}",
@@ -298,7 +298,8 @@ int main(int argc, char **argv)
 
     add_definitions("definitions", TESTS_FOLDER "/oom/definitions", ".yaml");
     add_definitions("definitions", TESTS_FOLDER "/oom/definitions", ".json");
-    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) add_definitions("definitions", examples[i], ".yaml");
+    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++)
+        add_definitions("definitions", examples[i], ".yaml");
     add_definitions("definitions, wrong or odd", TESTS_FOLDER "/golden", ".yaml");
     add_definitions("definitions, wrong or odd", TESTS_FOLDER "/golden", ".json");
     add("schema", "schema", schema, NULL);

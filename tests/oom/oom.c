@@ -22,10 +22,10 @@ static struct place {
     size_t scenario;
     int mode, who;
     uint64_t n;
-    bool is_wrong; /* told already */
+    bool is_wrong;        /* told already */
     uint64_t points[512]; /* tried, for each scenario */
     uint64_t failed[512]; /* of them with ORCH_ERR_NO_MEMORY */
-} *place;
+} * place;
 
 static const struct oom_scenario *all;
 static size_t all_count;
@@ -158,8 +158,8 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int parse(int argc, char **argv, const struct oom_scenario *scenarios, size_t count,
-                 struct oom_scenario **ret, size_t *ret_count)
+static int parse(int argc, char **argv, const struct oom_scenario *scenarios, size_t count, struct oom_scenario **ret,
+                 size_t *ret_count)
 {
     const char *only = "";
     struct oom_scenario *chosen = calloc(count, sizeof *chosen);

@@ -17,9 +17,9 @@
 #include "fail_alloc.h"
 
 /* Ends the run of this point, and is told with the point. */
-#define OOM_CHECK(condition)                                                                           \
-    do {                                                                                               \
-        if (!(condition)) oom_wrong("%s:%d: does not hold: %s", __FILE__, __LINE__, #condition);       \
+#define OOM_CHECK(condition)                                                                     \
+    do {                                                                                         \
+        if (!(condition)) oom_wrong("%s:%d: does not hold: %s", __FILE__, __LINE__, #condition); \
     } while (0)
 _Noreturn void oom_wrong(const char *format, ...) ORCH_PRINTF(1, 2);
 
