@@ -220,6 +220,61 @@ static int mark_way(struct again *again, const bool *live, uint32_t from)
     return 0;
 }
 
+/*
+ * From one task on: what will run, in a frame and in the blocks on the way. Marks it in `covered`, by instance.
+ */
+static void cover(const struct again *again, uint32_t number, bool *covered)
+{
+    const struct core_frame *frame = frame_at(again->step->core, number);
+    const struct block *block = frame->block;
+
+    for (uint32_t k = 0; k < block->task_count; k++) {
+        uint32_t index = block->order[k], at = frame->first + index;
+        enum redo redo = redo_of(again, at);
+        for (uint32_t i = block->dependency_start[index]; i < block->dependency_start[index + 1]; i++)
+            if (covered[frame->first + block->dependencies[i]]) redo = REDO_ANEW;
+        covered[at] = redo != REDO_NOT;
+        if (redo != REDO_TAKE_UP) continue;
+        for (uint32_t i = instance_at(again->step->core, at)->detail->frame_first; i != CORE_NONE;
+             i = frame_at(again->step->core, i)->next_of) {
+            const struct core_frame *inside = frame_at(again->step->core, i);
+            if (inside->role != BLOCK_BODY || inside->dropped || !frame_wanted(again, inside)) continue;
+            cover(again, i, covered);
+        }
+    }
+}
+
+/* What was undone and would stay so: a run that went on without it would not be whole. */
+static int refuse_undone(const struct again *again, uint32_t number, const bool *covered)
+{
+    const struct core *core = again->step->core;
+    const struct core_frame *frame = frame_at(core, number);
+
+    for (uint32_t k = 0; k < frame->block->task_count; k++) {
+        uint32_t at = frame->first + k;
+        bool on_way = again->on_way[at] && at != again->from;
+        if ((covered[at] && !on_way) || !has_undone(core, at)) continue;
+        if (!was_undone(instance_at(core, at))) {
+            for (uint32_t i = instance_at(core, at)->detail->frame_first; i != CORE_NONE;
+                 i = frame_at(core, i)->next_of) {
+                const struct core_frame *inside = frame_at(core, i);
+                int rc = inside->role == BLOCK_BODY && !inside->dropped ? refuse_undone(again, i, covered) : 0;
+                if (rc < 0) return rc;
+            }
+            continue;
+        }
+        struct buf path;
+        buf_init(&path, core->allocator, 16 * 1024);
+        core_path(core, at, &path);
+        int rc = error_set(again->step->err, ORCH_ERR_STATE, "task \"%.*s\" was undone and would stay so",
+                           STR_ARG(buf_str(&path)));
+        error_hint(again->step->err, "run again what failed (--failed), which does it anew too, or begin with it");
+        buf_done(&path);
+        return rc;
+    }
+    return 0;
+}
+
 static int run_again(struct step *step, uint32_t from)
 {
     struct core *core = step->core;
@@ -231,6 +286,13 @@ static int run_again(struct step *step, uint32_t from)
         return error_set(step->err, ORCH_ERR_STATE, "the execution succeeded: say from which task on to run it again");
     int rc = from != CORE_NONE ? mark_way(&again, live, from) : 0;
     if (rc < 0) return rc;
+    if (from != CORE_NONE) {
+        bool *covered = ARENA_ARRAY(step->arena, core->instances.count, bool);
+        if (!covered) return error_memory(step->err);
+        cover(&again, 0, covered);
+        rc = refuse_undone(&again, 0, covered);
+        if (rc < 0) return rc;
+    }
     struct core_transition *t = step_add(step, TRANSITION_EXECUTION_RETRIED, CORE_NONE);
     if (!t) return ORCH_ERR_NO_MEMORY;
     t->index = core->generation + 1;

@@ -547,8 +547,7 @@ static void help(struct scenario *s)
 static void on_help(void *user, uint64_t argument)
 {
     struct scenario *s = user;
-    if (!sim_engine(s->sim)) return;
-    help(s);
+    if (sim_engine(s->sim)) help(s);
     sim_end_hangs(s->sim, 10 * ORCH_SECOND);
     if (!sim_at(s->sim, sim_now(s->sim) + 5 * ORCH_SECOND, on_help, s, argument)) abort();
 }
@@ -612,7 +611,6 @@ static void calm_down(struct scenario *s)
 {
     s->is_calm = true;
     trace(s, "calm");
-    if (!sim_engine(s->sim)) return;
     on_help(s, 0);
 }
 
@@ -626,7 +624,6 @@ static bool is_idle(struct scenario *s)
 static void play(struct scenario *s)
 {
     orch_time faults_end = span(mix(s->options->seed, 6000, 1), 10 * ORCH_SECOND, 180 * ORCH_SECOND);
-    bool helping = false;
     live(s);
     begin_run(s, 0);
     if (mix(s->options->seed, 6000, 2) % 3 == 0) begin_run(s, 0);
@@ -652,11 +649,6 @@ static void play(struct scenario *s)
         if (!s->is_calm && sim_now(s->sim) > faults_end) {
             calm_down(s);
             faults_end = sim_now(s->sim);
-            helping = sim_engine(s->sim) != NULL;
-        }
-        if (s->is_calm && !helping && sim_engine(s->sim)) {
-            helping = true;
-            on_help(s, 0);
         }
         if (s->is_calm && is_idle(s)) break;
         if (s->is_calm && sim_now(s->sim) > faults_end + CALM_MAX) break;
