@@ -157,8 +157,11 @@ int frame_examine(struct step *step, uint32_t number)
     if (frame->dropped || frame->state != TASK_RUNNING) return 0;
     if (frame->open == 0) return frame_end(step, number);
     if (frame->failed == 0 || frame->stopping || !fails_fast(core, frame)) return 0;
-    if (frame->owner == CORE_NONE)
+    if (frame->owner == CORE_NONE) {
+        MARK("fail_fast of a workflow");
         return stop_execution(step, EXECUTION_FAILED, FAILURE_CHILD, child_error(step, number));
+    }
+    MARK("fail_fast of a group");
     return stop_instance(step, frame->owner, FAILURE_CHILD);
 }
 
@@ -317,6 +320,7 @@ static int loop_examine(struct step *step, uint32_t number)
             return stop_instance(step, number, FAILURE_CHILD);
         /* Items of an earlier generation that are to run again come first. */
         while (inner->redo > 0 && inner->open < open_max) {
+            MARK("an item of a loop is taken up again");
             int rc = loop_redo_next(step, number);
             if (rc < 0) return rc;
         }
@@ -425,8 +429,11 @@ static int handler_examine(struct step *step, uint32_t number)
     };
 
     if (handler->state == TASK_RUNNING) return 0;
+    if (instance->stopping) MARK("on_error is stopped");
     if (instance->stopping) return task_end(step, number, TASK_CANCELLED, &failing);
+    if (handler->state == TASK_SUCCEEDED) MARK("on_error makes it a success");
     if (handler->state == TASK_SUCCEEDED) return task_succeed(step, number, STR_NONE);
+    MARK("on_error fails too");
     struct orch_str why = child_error(step, detail->inner->handler);
     failing.error = step_printf(step, "%.*s; then %.*s", STR_ARG(detail->error), STR_ARG(why));
     return task_end(step, number, failing.failure == FAILURE_TIMEOUT ? TASK_TIMED_OUT : TASK_FAILED, &failing);
@@ -440,6 +447,7 @@ static int compensation_examine(struct step *step, uint32_t number)
     const struct core_frame *frame = frame_at(step->core, inner->handler);
     if (frame->state == TASK_RUNNING) return 0;
     if (frame->state == TASK_SUCCEEDED) return task_end(step, number, TASK_COMPENSATED, NULL);
+    MARK("a compensation fails");
     struct failing failing = {.failure = FAILURE_CHILD, .error = child_error(step, inner->handler)};
     return task_end(step, number, TASK_FAILED, &failing);
 }

@@ -263,6 +263,7 @@ static int refuse_undone(const struct again *again, uint32_t number, const bool 
             }
             continue;
         }
+        MARK("a run again is refused for what was undone");
         struct buf path;
         buf_init(&path, core->allocator, 16 * 1024);
         core_path(core, at, &path);
@@ -293,6 +294,8 @@ static int run_again(struct step *step, uint32_t from)
         rc = refuse_undone(&again, 0, covered);
         if (rc < 0) return rc;
     }
+    if (from != CORE_NONE) MARK("run again from a task on");
+    if (core->state == EXECUTION_COMPENSATED) MARK("run again after it was compensated");
     struct core_transition *t = step_add(step, TRANSITION_EXECUTION_RETRIED, CORE_NONE);
     if (!t) return ORCH_ERR_NO_MEMORY;
     t->index = core->generation + 1;

@@ -58,6 +58,7 @@ static int execution_end(struct step *step)
     } else if (core->phase == PHASE_FINALLY && frame_at(core, core->handler)->state != TASK_SUCCEEDED &&
                (state == EXECUTION_SUCCEEDED || state == EXECUTION_COMPENSATED)) {
         /* What was to be cleaned up was not: that must not look well. */
+        MARK("finally fails a run that was well");
         state = EXECUTION_FAILED;
         failure = FAILURE_CHILD;
         error = core->finally_error;
@@ -86,8 +87,10 @@ int execution_examine(struct step *step)
     if (core->state == EXECUTION_PENDING || execution_state_is_terminal(core->state) || core->frames.count == 0)
         return 0;
     if (is_running(core, 0) || is_running(core, core->handler) || core->undoing != CORE_NONE) return 0;
-    if (core->phase == PHASE_BODY && workflow->on_error && has_failed(core))
+    if (core->phase == PHASE_BODY && workflow->on_error && has_failed(core)) {
+        MARK("on_error of the workflow");
         return paused ? 0 : frame_open(step, CORE_NONE, BLOCK_ON_ERROR, 0);
+    }
     if (core->phase != PHASE_FINALLY) {
         if (core->outcome != EXECUTION_SUCCEEDED && core->lists[LIST_UNDO].count > 0)
             return paused ? 0 : undo_next(step);

@@ -32,6 +32,7 @@ static int stop_running(struct step *step, uint32_t number, enum failure why)
     /* A block's clean-up runs to its end. */
     const struct core_inner *inner = instance->detail ? instance->detail->inner : NULL;
     bool attempt = instance->list == LIST_RUNNING;
+    if (!attempt && inner && inner->phase == PHASE_FINALLY) MARK("a stop leaves a group's clean-up alone");
     if (instance->stopping || (!attempt && inner && inner->phase == PHASE_FINALLY)) return 0;
     struct core_transition *t = step_add(step, TRANSITION_ATTEMPT_STOPPING, number);
     if (!t) return ORCH_ERR_NO_MEMORY;
@@ -82,6 +83,7 @@ int stop_execution(struct step *step, enum execution_state state, enum failure f
     if (rc == 0 && frame_at(core, 0)->state == TASK_RUNNING) rc = stop_frame(step, 0);
     if (rc == 0 && core->phase == PHASE_ON_ERROR && frame_at(core, core->handler)->state == TASK_RUNNING)
         rc = stop_frame(step, core->handler);
+    if (core->phase == PHASE_COMPENSATE) MARK("stopped while compensating");
     /* Stopping ends a pause: what cleans up, and was held back by it, begins. */
     return rc == 0 ? begin_held_back(step) : rc;
 }
@@ -115,11 +117,15 @@ int decide_cancel(struct step *step, const struct core_input *input)
     if (execution_state_is_terminal(core->state))
         return error_set(step->err, ORCH_ERR_STATE, "the execution is over (%s)",
                          execution_state_to_string((enum execution_state)core->state));
+    if (core->stopping) MARK("cancelled while stopping");
+    if (core->state == EXECUTION_PAUSED) MARK("cancelled while paused");
     if (core->stopping && core->outcome == EXECUTION_CANCELLED) return 0;
     int rc = stop_execution(step, EXECUTION_CANCELLED, FAILURE_CANCELLED, input->cancel.reason);
     if (rc < 0) return rc;
-    if (core->phase == PHASE_FINALLY && frame_at(core, core->handler)->state == TASK_RUNNING)
+    if (core->phase == PHASE_FINALLY && frame_at(core, core->handler)->state == TASK_RUNNING) {
+        MARK("cancelled while finally runs");
         return cancel_waits(step, core->handler);
+    }
     if (core->phase != PHASE_COMPENSATE || core->undoing == CORE_NONE) return 0;
     const struct core_inner *inner = instance_at(core, core->undoing)->detail->inner;
     return inner && inner->phase == PHASE_COMPENSATE ? cancel_waits(step, inner->handler) : 0;
@@ -132,6 +138,7 @@ static int timed_out(struct step *step, uint32_t number)
     struct failing failing = {.failure = FAILURE_TIMEOUT};
     const struct core_instance *instance = instance_at(step->core, number);
 
+    MARK("a wait times out");
     failing.error = timed_out_after(step, instance->detail->started_at);
     return task_fail(step, number, &failing);
 }
@@ -168,8 +175,8 @@ static int instance_due(struct step *step, uint32_t number)
 
     switch ((enum task_state)instance->state) {
     case TASK_WAITING: return waiting_due(step, number);
-    case TASK_RUNNING: return stop_running(step, number, FAILURE_TIMEOUT);
-    case TASK_READY: return timed_out(step, number);
+    case TASK_RUNNING: MARK("an attempt or block times out"); return stop_running(step, number, FAILURE_TIMEOUT);
+    case TASK_READY: MARK("timed out while ready"); return timed_out(step, number);
     case TASK_PENDING:
     case TASK_SUCCEEDED:
     case TASK_FAILED:
@@ -230,6 +237,7 @@ int begin_held_back(struct step *step)
     if (!held) return error_memory(step->err);
     for (uint32_t i = core->lists[LIST_READY].first; i != CORE_NONE; i = instance_at(core, i)->next)
         if (!task_is_external(instance_at(core, i)->task)) held[count++] = i;
+    if (count > 0) MARK("what a pause held back begins");
     for (uint32_t i = 0; i < count; i++) {
         int rc = task_begin(step, held[i]);
         if (rc < 0) return rc;

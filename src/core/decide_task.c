@@ -102,20 +102,24 @@ int task_fail(struct step *step, uint32_t number, const struct failing *failing)
         if (due < task_deadline_total(task, started_at)) {
             rc = tell_attempt_failed(step, number, failing);
             if (rc < 0) return rc;
+            if (wait == 0 && task_is_external(task)) MARK("a retry without a wait");
             if (wait == 0 && task_is_external(task)) return step_tell(step, TRANSITION_TASK_READY, number);
             struct core_transition *t = step_add(step, TRANSITION_TASK_WAITING, number);
             if (!t) return ORCH_ERR_NO_MEMORY;
+            MARK("a retry after a wait");
             t->reason = REASON_BACKOFF;
             t->due = due;
             return step_fold(step);
         }
         if (last.failure != FAILURE_TIMEOUT) {
+            MARK("total_timeout leaves no time for a retry");
             last.failure = FAILURE_TIMEOUT;
             last.error = step_printf(step, "%.*s, and total_timeout leaves no time for another attempt",
                                      STR_ARG(failing->error));
         }
     }
     if (!stopping && !cancelled && task_block(task, BLOCK_ON_ERROR)) {
+        MARK("on_error of a task");
         rc = tell_attempt_failed(step, number, &last);
         return rc < 0 ? rc : frame_open(step, number, BLOCK_ON_ERROR, 0);
     }
@@ -299,6 +303,7 @@ static int attempt_lost(struct step *step, uint32_t number, const struct failing
     if (then == INTERRUPT_RETRY) return step_tell(step, TRANSITION_TASK_READY, number);
     struct core_transition *t = step_add(step, TRANSITION_TASK_WAITING, number);
     if (!t) return ORCH_ERR_NO_MEMORY;
+    MARK("held after an interruption");
     t->reason = REASON_HELD;
     t->due = ORCH_TIME_NEVER;
     return step_fold(step);
@@ -320,6 +325,7 @@ int attempt_done(struct step *step, uint32_t number, const struct failing *faili
     struct failing last = *failing;
 
     if (instance->stopping) {
+        MARK("an attempt that was told to stop ends");
         /* It was told to stop, and that is what counts, however it took it: a process cut off by SIGTERM may well exit
          * with 0. */
         last.failure = (enum failure)instance->failure;
@@ -364,6 +370,7 @@ int decide_recover(struct step *step)
     struct core *core = step->core;
     uint32_t count = 0;
 
+    MARK("recovery");
     /* The list changes on the way. */
     uint32_t *lost = ARENA_ARRAY(step->arena, core->lists[LIST_RUNNING].count, uint32_t);
     if (!lost) return error_memory(step->err);

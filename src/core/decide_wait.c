@@ -115,6 +115,7 @@ static int event_begin(struct step *step, uint32_t number, struct orch_str name)
         bool matches;
         int rc = event_matches(step, number, name, signal->name, signal->data, &matches);
         if (rc < 0) return rc;
+        if (matches) MARK("an event that came before somebody waited");
         if (matches) return event_take(step, number, signal);
     }
     return waiting_begin(step, number, &(struct waiting){REASON_EVENT, ORCH_TIME_NEVER, name});
@@ -222,6 +223,7 @@ int decide_approve(struct step *step, const struct core_input *input)
     rc = step_fold(step);
     if (rc < 0) return rc;
     if (input->approve.approved) return task_succeed(step, input->instance, output);
+    MARK("an approval is refused");
     struct failing failing = {.failure = FAILURE_REJECTED, .output = output};
     failing.error = step->by.size > 0 ? step_printf(step, "refused by %.*s", STR_ARG(step->by)) : STR("refused");
     return task_fail(step, input->instance, &failing);
@@ -253,6 +255,7 @@ int decide_signal(struct step *step, const struct core_input *input)
         rc = event_matches(step, i, instance_at(core, i)->detail->event, input->signal.name, input->signal.data,
                            &matches);
         if (rc < 0) return rc;
+        if (matches) MARK("an event that somebody waited for");
         if (matches) return event_take(step, i, core->signal_last);
     }
     return 0;

@@ -11,6 +11,7 @@
 #define CORE_INTERNAL_H
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/core.h"
 #include "core/retry.h"
 

@@ -359,8 +359,8 @@ static int attempt_fill(struct attempt *attempt, struct orch_error *err)
     int r = gather_secrets(attempt, err);
     if (!r) r = gather_inputs(attempt, err);
     if (!r)
-        r = core_render(execution->core, attempt->instance, engine_execution_now(execution), &attempt->arena, &base->config,
-                        &base->env, err);
+        r = core_render(execution->core, attempt->instance, engine_execution_now(execution), &attempt->arena,
+                        &base->config, &base->env, err);
     return r;
 }
 
@@ -399,6 +399,7 @@ void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fen
             if (!r) return; /* done may have come from within, and the attempt is gone then */
         }
     }
+    MARK("an attempt cannot be started");
     struct action_result result = {.failure = failure_of(r), .error = str_from(err.message), .exit_code = -1};
     if (attempt)
         result.error =
@@ -419,8 +420,10 @@ void attempt_stop(struct engine_execution *execution, uint32_t at)
             child_stop(attempt);
     }
     if (attempt) return;
-    if (instance->state == TASK_RUNNING && instance->stopping && instance->detail)
+    if (instance->state == TASK_RUNNING && instance->stopping && instance->detail) {
+        MARK("stopped before it began");
         attempt_feed_failure(execution, at, instance->detail->fence, FAILURE_CANCELLED, "stopped before it began");
+    }
 }
 
 void attempt_drop_all(struct engine_execution *execution, bool hasten)

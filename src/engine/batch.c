@@ -210,6 +210,7 @@ static void admit(struct engine *engine)
         struct core_input input = {.type = INPUT_ADMIT, .instance = instance};
         if (execution_feed(execution, &input, &err)) {
             /* Not ready any more: its units go back. */
+            MARK("admitted and not ready any more");
             (void)admission_release(engine->admission, owner, instance);
             if (engine->failed) return;
         }
@@ -261,6 +262,7 @@ static void append_done(void *user, int status)
         engine->retry_ms = !engine->stalled                      ? RETRY_MS_MIN
                            : engine->retry_ms * 2 < RETRY_MS_MAX ? engine->retry_ms * 2
                                                                  : RETRY_MS_MAX;
+        MARK("no space left, tried again");
         engine->stalled = true;
         engine->retry_at = engine_now(engine) + engine->retry_ms * (ORCH_SECOND / 1000);
         return;
@@ -315,6 +317,7 @@ static int take_blobs(struct batch *batch, const struct core_transition **items,
     for (uint32_t n = 0; n < count; n++) {
         if (copy[n].output.size <= ENGINE_BLOB_SIZE) continue;
         list[at++] = (struct store_blob){.blob = entry->first_seq + n, .content = copy[n].output};
+        MARK("an output goes to a blob");
         copy[n].blob = entry->first_seq + n;
         copy[n].blob_size = copy[n].output.size;
         copy[n].output = STR_NONE;

@@ -49,6 +49,7 @@ int child_start(struct attempt *attempt, struct value config, struct orch_error 
 void child_stop(struct attempt *attempt)
 {
     struct engine_execution *child = engine_find(attempt->execution->engine, attempt->child);
+    MARK("a sub-workflow is stopped");
     if (!child || child->ended) return; /* its end is on the way */
     struct orch_error err = ORCH_ERROR_INIT;
     struct core_input input = {.type = INPUT_CANCEL,
@@ -97,8 +98,10 @@ void child_ended(struct engine_execution *child)
     struct engine_execution *parent = engine_find(engine, child->parent);
     if (!parent || engine->closing) return; /* who takes the parent up finds the result in the child's row */
     struct attempt *attempt = attempt_find(engine, parent, child->parent_instance);
-    if (!attempt || attempt->fence != child->parent_fence)
+    if (!attempt || attempt->fence != child->parent_fence) {
+        MARK("the end of an earlier attempt's sub-workflow");
         return; /* a child of an earlier attempt: its result is history */
+    }
     struct core_summary summary;
     struct orch_error err = ORCH_ERROR_INIT;
     struct arena arena;
@@ -182,8 +185,11 @@ static int resume_one(struct engine_execution *parent, const struct running *run
 {
     struct engine *engine = parent->engine;
     const struct core_instance *instance = core_get_instance(parent->core, running->instance);
+    if (running->child && execution_state_is_terminal(running->state))
+        MARK("a sub-workflow had ended before the crash");
     if (running->child && execution_state_is_terminal(running->state)) return take_result(parent, running, err);
     if (!running->child) {
+        MARK("a sub-workflow had not begun before the crash");
         if (instance->stopping)
             attempt_stop(parent, running->instance);
         else if (!engine->options.record_only)
@@ -192,6 +198,7 @@ static int resume_one(struct engine_execution *parent, const struct running *run
     }
     struct attempt *attempt = attempt_new(parent, running->instance, running->fence);
     if (!attempt) return error_memory(err);
+    MARK("a sub-workflow is taken up");
     attempt->child = running->child;
     struct engine_execution *child;
     int r = execution_resume(engine, running->child, parent->nest + 1, &child, err);

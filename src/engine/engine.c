@@ -15,6 +15,7 @@ orch_time engine_now(const struct engine *engine)
 void engine_fail(struct engine *engine, const struct orch_error *err)
 {
     if (engine->failed) return;
+    MARK("the engine fails");
     engine->failed = true;
     engine->failure = *err;
     engine_stir(engine);

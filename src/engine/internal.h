@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/admission.h"
 #include "engine/engine.h"
 #include "sys/clock.h"

@@ -37,6 +37,7 @@ static int take_up(struct engine *engine, int64_t number, uint32_t nest, struct 
                              err);
         /* A wall clock that went back meanwhile must not hold up what was due by the old one. */
         orch_time behind = r ? 0 : core_now(execution->core) - engine_now(engine);
+        if (behind > 0) MARK("the wall clock went back between two lives");
         execution->time_ahead = behind > 0 ? behind : 0;
         /* Who only records a command needs nothing to carry tasks out with. */
         if (!r && !engine->options.record_only) r = providers_check(engine, version->workflow, err);
@@ -76,8 +77,8 @@ static int take_running(void *user, uint32_t instance)
 }
 
 /*
- * An attempt that was under way holds its units until recovery has said what became of it; a task whose handler runs has
- * none any more. What was ready asks anew, also when it is paused.
+ * An attempt that was under way holds its units until recovery has said what became of it; a task whose handler runs
+ * has none any more. What was ready asks anew, also when it is paused.
  */
 static int take_limits(struct engine_execution *execution, struct orch_error *err)
 {
@@ -119,6 +120,7 @@ int execution_resume(struct engine *engine, int64_t number, uint32_t nest, struc
     /* What an earlier life of the store left running was ended when the provider of processes was opened: two attempts
      * never overlap. */
     if (summary.state == EXECUTION_PAUSED) {
+        MARK("taken up while paused");
         if (admission_hold(engine->admission, (uint64_t)number, true)) return error_memory(err);
         execution->held = true;
     }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/number.h"
+#include "base/mark.h"
 #include "scenario.h"
 #include "shrink.h"
 #include "sys/clock.h"
@@ -23,7 +23,8 @@ static void on_signal(int number)
 
 static void usage(FILE *to)
 {
-    fputs("usage: orch-sim [--seeds N] [--from SEED] [--seed SEED] [--trace] [--twice] [--no-shrink] [--quiet]\n"
+    fputs("usage: orch-sim [--seeds N] [--from SEED] [--seed SEED] [--trace] [--twice] [--no-shrink] [--marks] "
+          "[--quiet]\n"
           "\n"
           "Runs the engine in a simulated world, under faults drawn from each seed, and checks what must hold.\n"
           "\n"
@@ -33,9 +34,26 @@ static void usage(FILE *to)
           "  --trace       show everything that happens\n"
           "  --twice       run each seed twice: the same bytes must come out\n"
           "  --no-shrink   do not look for a shorter way to a failure\n"
+          "  --marks       show how often each marked place in the code was reached\n"
           "\n"
           "Exit code: 0 all was well, 1 something was not, 2 wrong usage.\n",
           to);
+}
+
+extern struct mark __start_orch_marks[], __stop_orch_marks[];
+
+/* What was reached, and what never was. Marks of one name in several places are one each. */
+static uint32_t show_marks(bool all)
+{
+    uint32_t missed = 0, count = 0;
+    for (struct mark *mark = __start_orch_marks; mark < __stop_orch_marks; mark++, count++) {
+        if (all) printf("%12lu  %s\n", mark->count, mark->name);
+        if (mark->count) continue;
+        missed++;
+        if (!all) printf("never reached: %s\n", mark->name);
+    }
+    printf("%u of %u marks reached\n", count - missed, count);
+    return missed;
 }
 
 static bool number(const char *text, uint64_t *ret)
@@ -47,17 +65,14 @@ static bool number(const char *text, uint64_t *ret)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"trace", no_argument, NULL, 't'},
-                                            {"twice", no_argument, NULL, '2'},
-                                            {"no-shrink", no_argument, NULL, 'x'},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},  {"trace", no_argument, NULL, 't'},
+        {"twice", no_argument, NULL, '2'},       {"no-shrink", no_argument, NULL, 'x'},
+        {"quiet", no_argument, NULL, 'q'},       {"marks", no_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     uint64_t seeds = 0, from = 1;
-    bool trace = false, twice = false, shrinks = true, quiet = false;
+    bool trace = false, twice = false, shrinks = true, quiet = false, marks = false;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         bool good = true;
         switch (c) {
@@ -71,6 +86,7 @@ int main(int argc, char **argv)
         case '2': twice = true; break;
         case 'x': shrinks = false; break;
         case 'q': quiet = true; break;
+        case 'm': marks = true; break;
         case 'h': usage(stdout); return 0;
         default: good = false;
         }
@@ -125,5 +141,6 @@ int main(int argc, char **argv)
            (unsigned long long)done, seconds, (double)done / seconds, (unsigned long long)runs,
            (unsigned long long)lives, (unsigned long long)faults, (unsigned long long)transitions,
            (double)simulated / 3.6e9, (unsigned long long)failures);
+    if (done > 1) (void)show_marks(marks);
     return failures ? 1 : 0;
 }
