@@ -23,21 +23,23 @@ static void on_signal(int number)
 
 static void usage(FILE *to)
 {
-    fputs("usage: orch-sim [--seeds N] [--from SEED] [--seed SEED] [--trace] [--twice] [--no-shrink] [--marks] "
-          "[--quiet]\n"
-          "\n"
-          "Runs the engine in a simulated world, under faults drawn from each seed, and checks what must hold.\n"
-          "\n"
-          "  --seeds N     so many seeds; 0, as when not given: until interrupted\n"
-          "  --from SEED   the first one; 1 when not given\n"
-          "  --seed SEED   only this one\n"
-          "  --trace       show everything that happens\n"
-          "  --twice       run each seed twice: the same bytes must come out\n"
-          "  --no-shrink   do not look for a shorter way to a failure\n"
-          "  --marks       show how often each marked place in the code was reached\n"
-          "\n"
-          "Exit code: 0 all was well, 1 something was not, 2 wrong usage.\n",
-          to);
+    fputs(
+        "usage: orch-sim [--seeds N] [--from SEED] [--seed SEED] [--trace] [--twice] [--first] [--no-shrink] [--marks] "
+        "[--quiet]\n"
+        "\n"
+        "Runs the engine in a simulated world, under faults drawn from each seed, and checks what must hold.\n"
+        "\n"
+        "  --seeds N     so many seeds; 0, as when not given: until interrupted\n"
+        "  --from SEED   the first one; 1 when not given\n"
+        "  --seed SEED   only this one\n"
+        "  --trace       show everything that happens\n"
+        "  --twice       run each seed twice: the same bytes must come out\n"
+        "  --first       stop at the first failure, not at the twentieth\n"
+        "  --no-shrink   do not look for a shorter way to a failure\n"
+        "  --marks       show how often each marked place in the code was reached\n"
+        "\n"
+        "Exit code: 0 all was well, 1 something was not, 2 wrong usage.\n",
+        to);
 }
 
 extern struct mark __start_orch_marks[], __stop_orch_marks[];
@@ -65,13 +67,18 @@ static bool number(const char *text, uint64_t *ret)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},  {"trace", no_argument, NULL, 't'},
-        {"twice", no_argument, NULL, '2'},       {"no-shrink", no_argument, NULL, 'x'},
-        {"quiet", no_argument, NULL, 'q'},       {"marks", no_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    uint64_t seeds = 0, from = 1;
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"from", required_argument, NULL, 'f'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"trace", no_argument, NULL, 't'},
+                                            {"twice", no_argument, NULL, '2'},
+                                            {"no-shrink", no_argument, NULL, 'x'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"first", no_argument, NULL, '1'},
+                                            {"marks", no_argument, NULL, 'm'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    uint64_t seeds = 0, from = 1, failures_max = 20;
     bool trace = false, twice = false, shrinks = true, quiet = false, marks = false;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         bool good = true;
@@ -86,6 +93,7 @@ int main(int argc, char **argv)
         case '2': twice = true; break;
         case 'x': shrinks = false; break;
         case 'q': quiet = true; break;
+        case '1': failures_max = 1; break;
         case 'm': marks = true; break;
         case 'h': usage(stdout); return 0;
         default: good = false;
@@ -133,7 +141,7 @@ int main(int argc, char **argv)
             fflush(stdout);
             shown = now;
         }
-        if (failures >= 20) break;
+        if (failures >= failures_max) break;
     }
     double seconds = (double)(clock_monotonic() - begin) / 1e6;
     printf("%llu seeds in %.1f s (%.0f/s): %llu runs, %llu lives, %llu faults, %llu transitions, %.1f simulated hours; "

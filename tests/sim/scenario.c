@@ -16,7 +16,7 @@
 #include "watch.h"
 
 #define WALL_START   (INT64_C(1767225600) * ORCH_SECOND) /* 2026-01-01 */
-#define CALM_MAX     (1 * 3600 * ORCH_SECOND)            /* everything ends by then */
+#define STILL_MAX    (1800 * ORCH_SECOND)                /* in calm, nothing waits longer for what nobody brings */
 #define STEPS_MAX    400000
 #define RUNS_MAX     12
 #define LARGE_OUTPUT (80 * 1024)
@@ -624,6 +624,8 @@ static bool is_idle(struct scenario *s)
 static void play(struct scenario *s)
 {
     orch_time faults_end = span(mix(s->options->seed, 6000, 1), 10 * ORCH_SECOND, 180 * ORCH_SECOND);
+    uint64_t progress = 0;
+    orch_time progress_at = 0;
     live(s);
     begin_run(s, 0);
     if (mix(s->options->seed, 6000, 2) % 3 == 0) begin_run(s, 0);
@@ -648,10 +650,14 @@ static void play(struct scenario *s)
         }
         if (!s->is_calm && sim_now(s->sim) > faults_end) {
             calm_down(s);
-            faults_end = sim_now(s->sim);
+            progress_at = sim_now(s->sim);
         }
         if (s->is_calm && is_idle(s)) break;
-        if (s->is_calm && sim_now(s->sim) > faults_end + CALM_MAX) break;
+        if (watch_progress(s->watch) != progress) {
+            progress = watch_progress(s->watch);
+            progress_at = sim_now(s->sim);
+        }
+        if (s->is_calm && sim_now(s->sim) > progress_at + STILL_MAX) break;
         if (r == 0) break;
     }
     s->result->time = sim_now(s->sim);

@@ -54,7 +54,7 @@ struct watch {
     struct running *running;
     uint32_t running_count, running_capacity;
     char failure[512];
-    uint64_t digest, transitions;
+    uint64_t digest, transitions, progress;
 };
 
 void watch_fail(struct watch *watch, const char *format, ...)
@@ -431,6 +431,7 @@ static void take_entry(struct watch *watch, const struct store_entry *entry)
         shadow->sequence++;
         shadow->has_blob = shadow->has_blob || list.items[i].blob;
         watch->transitions++;
+        watch->progress += list.items[i].type != TRANSITION_SIGNAL_RECEIVED;
     }
     watch->digest = (watch->digest ^ str_hash(entry->record)) * 0x9E3779B97F4A7C15u;
     arena_done(&arena);
@@ -687,6 +688,11 @@ uint64_t watch_digest(const struct watch *watch)
 uint64_t watch_transitions(const struct watch *watch)
 {
     return watch->transitions;
+}
+
+uint64_t watch_progress(const struct watch *watch)
+{
+    return watch->progress;
 }
 
 const struct core *watch_core(const struct watch *watch, int64_t number)

@@ -39,6 +39,8 @@ void watch_fail(struct watch *watch, const char *format, ...) __attribute__((for
 /* Of all that became durable. */
 uint64_t watch_digest(const struct watch *watch);
 uint64_t watch_transitions(const struct watch *watch);
+/* The same without events that only came in. */
+uint64_t watch_progress(const struct watch *watch);
 /* The state folded from what is durable; NULL when there is none. */
 const struct core *watch_core(const struct watch *watch, int64_t number);
 
