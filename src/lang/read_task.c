@@ -355,6 +355,7 @@ static int read_group(struct making *making)
     task->kind = TASK_GROUP;
     not_here(making, TASK_KEY_WORKING_DIR, "only shell, exec and script have it");
     not_here(making, TASK_KEY_STDIN, "only shell, exec and script have it");
+    not_here(making, TASK_KEY_POOL, "give it to the tasks inside; concurrency: limits how many of them run at once");
     if (slots[TASK_KEY_CONCURRENCY]) options->concurrency = (uint32_t)read_integer(slots[TASK_KEY_CONCURRENCY]);
     if (slots[TASK_KEY_FAIL_FAST]) options->fail_fast = read_bool(slots[TASK_KEY_FAIL_FAST]);
     if (slots[TASK_KEY_TASKS]->count == 0) {
@@ -391,6 +392,8 @@ static int read_leaf(struct making *making, enum task_key key)
         not_here(making, TASK_KEY_WORKING_DIR, "only shell, exec and script have it");
         not_here(making, TASK_KEY_STDIN, "only shell, exec and script have it");
     }
+    if (kind == ACTION_TRANSFORM || kind == ACTION_WAIT || kind == ACTION_APPROVAL || kind == ACTION_NOOP)
+        not_here(making, TASK_KEY_POOL, "only what runs something takes slots of a pool");
     static const struct doc_node nothing = {.kind = DOC_NULL};
     return read_action(making->reader, kind, making->slots[key] ? making->slots[key] : &nothing, &beside,
                        where_is(making->inner, SITE_CONFIG), &making->inner->action);

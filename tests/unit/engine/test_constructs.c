@@ -351,7 +351,7 @@ static void test_what_is_missing(void **state)
         {"tasks:\n  a: {function: {name: nope}}\n", "no such function", ORCH_ERR_UNSUPPORTED},
         {"tasks:\n  a: {function: {name: nope, parameters: {x: '{{ execution.id }}'}}}\n", "no such function", ORCH_ERR_UNSUPPORTED},
         {"tasks:\n  a: {service_call: {service: s, endpoint: /x}}\n", "service_call", ORCH_ERR_UNSUPPORTED},
-        {"tasks:\n  a: {pool: p, noop: {}}\n", "pool", ORCH_ERR_DEPENDENCY},
+        {"tasks:\n  a: {pool: p, shell: x}\n", "pool", ORCH_ERR_DEPENDENCY},
         {"secrets: [THERE_IS_NO_SUCH]\ntasks:\n  a: {noop: {}}\n", "THERE_IS_NO_SUCH", ORCH_ERR_NOT_FOUND},
         {"tasks:\n  a: {workflow: nowhere}\n", "nowhere", ORCH_ERR_DEPENDENCY},
     };

@@ -15,7 +15,7 @@ static size_t used(void)
 
 static const char *const yamls[] = {
     "name: one\ntasks:\n  a: {transform: '1'}\n  b: {depends_on: a, function: {name: echo, parameters: {value: '{{ a.output }}'}}}\n",
-    "name: two\nconcurrency: {execution: 2, workflow: 50}\npools: {p: 3}\ntasks:\n  a: {for_each: {in: [1, 2, 3], as: i}, pool: p, transform: i}\n  g: {concurrency: 1, tasks: {x: {function: {name: echo}}}}\n",
+    "name: two\nconcurrency: {execution: 2, workflow: 50}\npools: {p: 3}\ntasks:\n  a: {for_each: {in: [1, 2, 3], as: i}, pool: p, function: {name: echo}}\n  g: {concurrency: 1, tasks: {x: {function: {name: echo}}}}\n",
     "name: three\ntasks:\n  a: {function: {name: fail}, retry: {max_attempts: 2, delay: 0s}, on_error: {noop: {}}}\n  w: {workflow: sub}\n  t: {wait: 1ms}\nfinally: {f: {noop: {}}}\n",
     "name: four\ntasks:\n  a: {function: {name: gate, parameters: {key: never}}, timeout: 1ms, continue_on_error: true}\n  b: {function: {name: big, parameters: {size: 70000}}}\n",
 };
