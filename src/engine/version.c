@@ -260,6 +260,73 @@ static int load_all(struct loading *loading)
     return 0;
 }
 
+static uint32_t pinned_version(const struct loading *loading, const struct engine_version *from,
+                               const struct task *task)
+{
+    for (uint32_t i = 0; i < loading->pins_count; i++) {
+        struct orch_str rest = loading->pins[i].key;
+        if (!str_starts_with(rest, str_from(from->digest))) continue;
+        size_t digest = strlen(from->digest) + 1;
+        if (!str_equal(str_of(rest.data + digest, rest.size - digest), task->action->workflow)) continue;
+        for (uint32_t v = 0; v < loading->versions_count; v++)
+            if (loading->versions[v] == loading->pins[i].version) return v;
+    }
+    return UINT32_MAX;
+}
+
+/* The first task of a version, or of the sub-workflows it names, that takes slots of a pool; NULL when none does. Each
+ * version is looked at once. */
+static const struct task *find_pool_user(const struct loading *loading, uint32_t at, struct orch_str pool, bool *seen)
+{
+    if (at == UINT32_MAX || seen[at]) return NULL;
+    seen[at] = true;
+    const struct workflow *workflow = loading->versions[at]->workflow;
+    const struct task *found = NULL;
+    for (uint32_t b = 0; b < workflow->block_count && !found; b++)
+        for (uint32_t t = 0; t < workflow->blocks[b]->task_count && !found; t++) {
+            const struct task *task = &workflow->blocks[b]->tasks[t];
+            for (uint32_t i = 0; task->options && i < task->options->pools_count; i++)
+                if (str_equal(workflow->pools[task->options->pools[i].pool].name, pool)) found = task;
+            if (!found && task->action && task->action->kind == ACTION_WORKFLOW)
+                found = find_pool_user(loading, pinned_version(loading, loading->versions[at], task), pool, seen);
+        }
+    return found;
+}
+
+/* Who holds slots while a sub-workflow runs that wants some of the same pool may wait for itself, for ever. */
+static int check_pools(struct loading *loading)
+{
+    bool *seen = ARENA_ARRAY(&loading->scratch, loading->versions_count, bool);
+    if (!seen) return error_memory(loading->err);
+    for (uint32_t v = 0; v < loading->versions_count; v++) {
+        const struct workflow *workflow = loading->versions[v]->workflow;
+        for (uint32_t b = 0; b < workflow->block_count; b++)
+            for (uint32_t t = 0; t < workflow->blocks[b]->task_count; t++) {
+                const struct task *task = &workflow->blocks[b]->tasks[t];
+                if (!task->action || task->action->kind != ACTION_WORKFLOW || !task->options) continue;
+                for (uint32_t i = 0; i < task->options->pools_count; i++) {
+                    struct orch_str pool = workflow->pools[task->options->pools[i].pool].name;
+                    memset(seen, 0, loading->versions_count * sizeof *seen);
+                    uint32_t child = pinned_version(loading, loading->versions[v], task);
+                    const struct task *user = find_pool_user(loading, child, pool, seen);
+                    if (!user) continue;
+                    error_set(loading->err, ORCH_ERR_DEPENDENCY,
+                              "task \"%.*s\" holds pool \"%.*s\" while a task of its workflow, \"%.*s\", waits for it",
+                              STR_ARG(task->id), STR_ARG(pool), STR_ARG(user->id));
+                    error_hint(loading->err, "take the pool off one of them");
+                    if (loading->err) {
+                        loading->err->line = task->line;
+                        loading->err->column = task->column;
+                        snprintf(loading->err->file, sizeof loading->err->file, "%.*s",
+                                 STR_ARG(loading->versions[v]->file));
+                    }
+                    return ORCH_ERR_DEPENDENCY;
+                }
+            }
+    }
+    return 0;
+}
+
 static int pin_all(struct loading *loading, struct engine_version *root)
 {
     struct arena *arena = &root->arena;
@@ -308,6 +375,7 @@ int engine_load(struct engine *engine, struct orch_str text, struct orch_str fil
     arena_init(&loading->scratch, NULL, 0);
     loading->versions[loading->versions_count++] = root;
     r = load_all(loading);
+    if (!r) r = check_pools(loading);
     if (!r && pin_all(loading, root)) r = error_memory(err);
     /* What is pinned goes to the store with the root, so that a child can be made from it after a restart. */
     for (uint32_t i = 1; i < loading->versions_count && !r; i++) r = version_store(loading->versions[i], err);

@@ -20,6 +20,18 @@ def outcome(box, *args, code=0):
     return result, {task["task"]: task for task in shown.json()["tasks"]}
 
 
+def test_pool_of_a_sub_workflow(box):
+    """Who holds slots while a sub-workflow wants the same would wait for itself: told before anything runs."""
+    box.write("child.yaml", "pools: {p: 2}\ntasks: {x: {pool: p, shell: 'true'}}\n")
+    box.write("between.yaml", "tasks: {y: {workflow: child}}\n")
+    box.write("parent.yaml", "pools: {p: 2}\ntasks:\n  w: {pool: p, workflow: between}\n")
+    done = box.run("run", "parent.yaml")
+    equal(done.code, 3, done.err)
+    contains(done.err, 'task "w" holds pool "p"')
+    contains(done.err, "parent.yaml:3:3")
+    check("parent" not in box.run("ps", "--all", "-o", "json").out, "a run was recorded")
+
+
 def test_hello(box):
     result, tasks = outcome(box, box.example("hello"), "-p", "name=Ada")
     equal(result["state"], "succeeded")
