@@ -87,7 +87,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source_root")
     parser.add_argument("--seeds", type=int, default=5000)
-    parser.add_argument("--only", type=int, help="this one, counted from 1")
+    parser.add_argument("--only", type=int, action="append", help="this one, counted from 1; may be given again")
     arguments = parser.parse_args()
     missed = 0
     with tempfile.TemporaryDirectory(prefix="orch-planted-") as folder:
@@ -97,7 +97,7 @@ def main():
         if build(root):
             sys.exit("the copy does not build")
         for number, fault in enumerate(FAULTS, 1):
-            if arguments.only and number != arguments.only:
+            if arguments.only and number not in arguments.only:
                 continue
             begin = time.monotonic()
             before = plant(root, fault)
@@ -126,7 +126,7 @@ def main():
                     print(f"{number:2}  {fault[0]}: {how} ({time.monotonic() - begin:.0f} s)", flush=True)
             with open(os.path.join(root, fault[1]), "w", encoding="utf-8") as file:
                 file.write(before)
-    print(f"{len(FAULTS) - missed if not arguments.only else 1 - missed} found, {missed} not")
+    print(f"{len(arguments.only or FAULTS) - missed} found, {missed} not")
     return 1 if missed else 0
 
 

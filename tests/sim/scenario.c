@@ -586,7 +586,7 @@ static void live(struct scenario *s)
 {
     struct orch_error err = ORCH_ERROR_INIT;
     if (s->life && strikes(s, FAULT_CLOCK_JUMP)) {
-        orch_time by = span(amount(s, FAULT_CLOCK_JUMP), -600 * ORCH_SECOND, 600 * ORCH_SECOND);
+        orch_time by = span(amount(s, FAULT_CLOCK_JUMP), -7200 * ORCH_SECOND, 7200 * ORCH_SECOND);
         trace(s, "the wall clock jumps by %.1f s", (double)by / 1e6);
         sim_jump_wall(s->sim, by);
     }

@@ -37,6 +37,7 @@ struct shadow {
     orch_time at;
     uint8_t stopping_state; /* that it is to end in; 0: it is not stopping */
     bool has_cancel_answer;
+    bool has_cleaned; /* the workflow's finally has begun in this generation */
     bool has_blob; /* the engine keeps its text, the journal its number: the states cannot be told apart by a digest */
 };
 
@@ -199,6 +200,11 @@ static orch_time backoff_max(const struct retry_policy *policy, uint32_t attempt
     return (orch_time)wait + 1;
 }
 
+static orch_time backoff_min(const struct retry_policy *policy, uint32_t attempt)
+{
+    return (orch_time)((double)(backoff_max(policy, attempt) - 1) * (1 - policy->jitter)) - 1;
+}
+
 static void check_begin(struct watch *watch, struct shadow *shadow, const struct core_transition *t)
 {
     const struct core_instance *instance = core_get_instance(shadow->core, t->instance);
@@ -260,6 +266,8 @@ static void check_waiting(struct watch *watch, struct shadow *shadow, const stru
         else if (note->attempts &&
                  t->due - t->at > backoff_max(policy, note->attempts > counted ? note->attempts : counted))
             fail_at(watch, shadow, t->instance, "R1", "a back-off longer than its policy says");
+        else if (t->due - t->at < backoff_min(policy, counted))
+            fail_at(watch, shadow, t->instance, "R1", "a back-off shorter than its policy says");
         note->not_before = t->due;
     }
 }
@@ -286,6 +294,16 @@ static void check_ended(struct watch *watch, struct shadow *shadow, const struct
     if (action && action->kind == ACTION_WAIT && action->wait_kind == WAIT_DURATION && t->state == TASK_SUCCEEDED &&
         instance->detail && instance->state == TASK_WAITING && t->at < instance->detail->due)
         fail_at(watch, shadow, t->instance, "T2", "a wait ends before its time");
+    if (by_program && t->state == TASK_SUCCEEDED && note->stop_at != ORCH_TIME_NEVER &&
+        instance->state == TASK_RUNNING && !task_block(instance->task, BLOCK_ON_ERROR))
+        fail_at(watch, shadow, t->instance, "C3", "it was stopped first and succeeds all the same");
+    /* R1: nor fewer attempts than it has, when the failure is one that may be tried again. */
+    const struct retry_policy *policy = task_retry(instance->task);
+    bool again = t->failure == FAILURE_EXIT || t->failure == FAILURE_SIGNAL || t->failure == FAILURE_ERROR;
+    if (by_program && policy && again && t->state == TASK_FAILED && !policy->on_mask && note->attempts > 0 &&
+        note->attempts - note->interrupts < policy->attempts_max && !instance->task->options->timeout_total_us &&
+        !core_get_frame(shadow->core, instance->frame)->stopping && instance->state != TASK_COMPENSATING)
+        fail_at(watch, shadow, t->instance, "R1", "it is given up although its policy has attempts left");
     if (t->state == TASK_SUCCEEDED) note->ended_order = ++shadow->ended_order;
 }
 
@@ -316,10 +334,15 @@ static void check_over(struct watch *watch, struct shadow *shadow, const struct 
         if (instance->state == TASK_RUNNING || instance->state == TASK_WAITING || instance->state == TASK_READY ||
             instance->state == TASK_COMPENSATING)
             fail_at(watch, shadow, i, "I2", "the run has ended and a task has not");
+        if (core_get_frame(shadow->core, 0)->state != TASK_SUCCEEDED && instance->state == TASK_SUCCEEDED &&
+            task_block(instance->task, BLOCK_COMPENSATE) && is_in_body(shadow, instance->frame))
+            fail_at(watch, shadow, i, "S1", "the run did not end well and this was not undone");
         if (frame->owner == CORE_NONE && frame->role == BLOCK_BODY && ended_ill(instance) &&
             instance->state != TASK_SKIPPED)
             has_failure = true;
     }
+    if (shadow->workflow->finally && !shadow->has_cleaned)
+        fail_at(watch, shadow, CORE_NONE, "S2", "the run has ended without its finally");
     for (uint32_t i = 0; i < watch->running_count; i++)
         if (watch->running[i].shadow == shadow)
             fail_at(watch, shadow, watch->running[i].instance, "I11", "the run has ended and a program has not");
@@ -342,6 +365,10 @@ static void check_over(struct watch *watch, struct shadow *shadow, const struct 
 
 static void check_transition(struct watch *watch, struct shadow *shadow, const struct core_transition *t)
 {
+    struct engine *engine = sim_engine(watch->sim);
+    const struct engine_execution *execution = engine ? engine_find(engine, shadow->number) : NULL;
+    if (execution && t->at > engine_execution_now(execution))
+        fail_at(watch, shadow, t->instance, "T2", "decided before its time");
     if (t->at < shadow->at) fail_at(watch, shadow, t->instance, "O1", "time goes back in a journal");
     shadow->at = t->at;
     if (execution_state_is_terminal(execution_state(shadow)) && t->type != TRANSITION_EXECUTION_RETRIED)
@@ -377,15 +404,17 @@ static void check_transition(struct watch *watch, struct shadow *shadow, const s
     case TRANSITION_EXECUTION_ENDED: check_over(watch, shadow, t); break;
     case TRANSITION_EXECUTION_RETRIED:
         shadow->stopping_state = 0;
-        shadow->has_cancel_answer = false;
+        shadow->has_cancel_answer = shadow->has_cleaned = false;
         break;
     case TRANSITION_TASK_RESET: {
         struct note *note = note_of(shadow, t->instance);
         *note = (struct note){.fence = note->fence, .stop_at = ORCH_TIME_NEVER, .runs = note->runs};
         break;
     }
-    case TRANSITION_EXECUTION_STARTED:
+    case TRANSITION_EXECUTION_STARTED: break;
     case TRANSITION_FRAME_OPENED:
+        shadow->has_cleaned = shadow->has_cleaned || (t->instance == CORE_NONE && t->role == BLOCK_FINALLY);
+        break;
     case TRANSITION_FRAME_ENDED:
     case TRANSITION_EXECUTION_PAUSED:
     case TRANSITION_EXECUTION_RESUMED:
