@@ -4,6 +4,8 @@ CC ?= cc
 DESTDIR ?=
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+SEEDS ?= 0
+FROM ?= 1
 
 # A release: optimised and hardened. A build folder that is there already is taken as it was set up.
 $(BUILD)/build.ninja:
@@ -35,6 +37,15 @@ fuzz: ## fuzz what reads outside bytes for FUZZ_SECONDS each, or TARGETS of it
 	@scripts/setup.sh build test sanitize
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(TARGETS)
 
+sim: ## simulate under faults, seed after seed, until stopped (SEEDS=0) or so many, from FROM on
+	@scripts/setup.sh build test
+	@scripts/check.sh --build $(BUILD)
+	@$(BUILD)/tests/sim/orch-sim --seeds $(SEEDS) --from $(FROM)
+
+planted: ## plant faults in a copy of the code: the simulator has to find each
+	@scripts/setup.sh build test
+	@python3 tests/sim/planted.py .
+
 bench: build ## measure, beside make and a bare loop
 	@scripts/quietly.sh ninja -C $(BUILD) benches
 	@bench/run.sh $(BUILD)
@@ -52,4 +63,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check sanitize fuzz bench install clean help
+.PHONY: build demo check sanitize fuzz sim planted bench install clean help
