@@ -22,10 +22,12 @@ void scratch_init(struct scratch_pool *pool)
 {
     *pool = (struct scratch_pool){0};
     arena_init(&pool->arena, NULL, 0);
+    remover_init(&pool->remover);
 }
 
 void scratch_done(struct scratch_pool *pool)
 {
+    remover_done(&pool->remover);
     if (pool->home.size > 0)
         (void)file_remove_tree(pool->home.data, NULL); /* what cannot be removed now is at the next start */
     if (pool->home_parent.size > 0) (void)rmdir(pool->home_parent.data);
@@ -53,9 +55,6 @@ static int open_home(struct scratch_pool *pool, struct orch_str attempt_dir, str
     while (attempt_dir.size > 1 && attempt_dir.data[attempt_dir.size - 1] == '/') attempt_dir.size--;
     parent = attempt_dir.size > 0 ? arena_str(&pool->arena, attempt_dir) : STR(".");
     if (!parent.data) return error_memory(err);
-    /* The store has one owner, and that is us: nobody uses it. What cannot be removed (a mount in it, a file of another
-     * user) stays: we take a name that is not there. */
-    (void)file_remove_tree(parent.data, NULL);
     result = file_make_dirs(parent.data, err);
     if (result != 0) return result;
     if (!realpath(parent.data, absolute)) return error_errno(err, errno, "cannot find %s", parent.data);
@@ -66,6 +65,10 @@ static int open_home(struct scratch_pool *pool, struct orch_str attempt_dir, str
         return error_errno(err, errno, "cannot make a directory in %s", absolute);
     pool->home_parent = kept;
     pool->home = home;
+    /* The store has one owner, and that is us: nobody uses what else is there. What cannot be removed (a mount in it, a
+     * file of another user) stays, and is in nobody's way. */
+    pool->old_removal = (struct remover_item){.path = kept.data, .keep = home.data + kept.size + 1};
+    if (!remover_put(&pool->remover, &pool->old_removal)) remover_remove(&pool->old_removal);
     return 0;
 }
 
@@ -80,12 +83,25 @@ static struct scratch_slot *slot_new(struct scratch_pool *pool)
 
     if (!slot || !root.data || !directory.data || !output.data || !inputs.data || !script.data) return NULL;
     slot->root = (char *)(uintptr_t)root.data;
+    slot->removal.path = root.data;
     slot->directory = (char *)(uintptr_t)directory.data;
     slot->output = (char *)(uintptr_t)output.data;
     slot->inputs = (char *)(uintptr_t)inputs.data;
     slot->script = (char *)(uintptr_t)script.data;
     pool->count++;
     return slot;
+}
+
+/* One that the remover is done with, if there is any. One that it could not empty (a mount in it, another user's file)
+ * is given up; the next life tries again. */
+static struct scratch_slot *slot_cleaned(struct scratch_pool *pool)
+{
+    struct remover_item *item;
+
+    while ((item = remover_take(&pool->remover)) != NULL) {
+        if (item != &pool->old_removal && item->is_removed) return (struct scratch_slot *)item;
+    }
+    return NULL;
 }
 
 static bool is_untouched(const char *path)
@@ -107,7 +123,8 @@ int scratch_take(struct scratch_pool *pool, struct orch_str attempt_dir, struct 
     if (slot)
         pool->free = slot->next;
     else
-        slot = slot_new(pool);
+        slot = slot_cleaned(pool);
+    if (!slot) slot = slot_new(pool);
     if (!slot) return error_memory(err);
     if (!slot->made) {
         if (mkdir(slot->root, 0700) != 0 || mkdir(slot->directory, 0700) != 0 ||
@@ -130,8 +147,9 @@ void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot)
 {
     if (!(slot->root_untouched || is_untouched(slot->root)) || !is_untouched(slot->directory)) {
         slot->made = false;
-        /* One that cannot be emptied (a mount in it, another user's file) is given up; the next life tries again. */
-        if (file_remove_tree(slot->root, NULL) != 0) return;
+        if (remover_put(&pool->remover, &slot->removal)) return;
+        remover_remove(&slot->removal);
+        if (!slot->removal.is_removed) return; /* given up */
     }
     slot->next = pool->free;
     pool->free = slot;

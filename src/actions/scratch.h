@@ -10,8 +10,10 @@
 #define ACTIONS_SCRATCH_H
 
 #include "actions/action.h"
+#include "actions/remover.h"
 
 struct scratch_slot {
+    struct remover_item removal; /* first; of root */
     struct scratch_slot *next;
     bool root_untouched; /* already looked at, by scratch_has_output */
     bool made;           /* both directories are there, untouched */
@@ -28,19 +30,22 @@ struct scratch_pool {
     struct orch_str home_parent; /* removed at the end when empty; empty for a temporary home */
     struct scratch_slot *free;
     uint32_t count;
+    struct remover remover;          /* of what was left in slots */
+    struct remover_item old_removal; /* of what earlier lives left */
 };
 
 void scratch_init(struct scratch_pool *pool);
-/* Removes everything. */
+/* Removes everything, and waits for that. */
 void scratch_done(struct scratch_pool *pool);
 /*
  * A slot whose directories exist and are empty.
  *
- * @param attempt_dir  where the engine would have the attempt's own directory: the pool lives beside it, and at its
- * first use removes what is there from earlier lives. Empty (a store in memory): a temporary directory.
+ * @param attempt_dir  where the engine would have the attempt's own directory: the pool lives beside it, and from its
+ * first use on removes what is there from earlier lives. Empty (a store in memory): a temporary directory.
  */
 int scratch_take(struct scratch_pool *pool, struct orch_str attempt_dir, struct scratch_slot **ret,
                  struct orch_error *err);
+/* What was put into it is removed, beside the loop. */
 void scratch_give_back(struct scratch_pool *pool, struct scratch_slot *slot);
 /* Whether the program has written <root>/output (quick). To be asked when it is over: the answer is relied on when the
  * slot is given back. ODD: it is no file but a pipe, a device or a directory, and reading it might never end. */
