@@ -141,6 +141,17 @@ int lock_note(int fd, const char *mark, struct orch_error *err)
     return lock_write(fd, mark, err);
 }
 
+bool lock_is_noted(int dir_fd)
+{
+    long pid = 0;
+    char mark[33] = "";
+    int fd = openat(dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return true;
+    lock_read(fd, &pid, mark);
+    (void)close(fd); /* nothing was written */
+    return mark[0] != '\0';
+}
+
 bool lock_is_held(const char *path)
 {
     char name[4096 + 8];

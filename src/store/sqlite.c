@@ -128,6 +128,9 @@ static int read_mark(struct sqlite_store *store, sqlite3 *db, struct orch_error 
     bool found = false;
     int code = get_text(db, "SELECT value FROM meta WHERE key = 'mark'", store->base.mark, sizeof store->base.mark,
                         &found, store->database, err);
+    /* The mark is what makes a database complete, and is noted in the lock file after that. */
+    if (code == 0 && !found && !lock_is_noted(store->dir_fd))
+        return error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete yet", store->path);
     if (code == 0 && (!found || strlen(store->base.mark) != 32))
         code = error_set(err, ORCH_ERR_CORRUPT, "%s has no mark", store->database);
     return code;
@@ -240,6 +243,19 @@ static int open_own(struct sqlite_store *store, const struct store_options *opti
     return committer_open(&store->committer, db, store, options, err); /* has the connection now, also when it fails */
 }
 
+/* What makes it our database, all seen at one moment: somebody may be making it just now. */
+static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
+{
+    uint32_t count = 0;
+    const struct migration *list = migrate_list(&count);
+    int code = exec(store->reader, "BEGIN", store->database, err);
+    if (code == 0) code = migrate_check(store->reader, list[count - 1].version, store->database, err);
+    if (code == 0) code = read_mark(store, store->reader, err);
+    if (!sqlite3_get_autocommit(store->reader))
+        (void)sqlite3_exec(store->reader, "ROLLBACK", NULL, NULL, NULL); /* it only read */
+    return code;
+}
+
 static int open_read(struct sqlite_store *store, struct orch_error *err)
 {
     bool made = false;
@@ -250,10 +266,7 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
         return error_errno(err, errno, "there is no store in %s", store->path);
     code = reader_open(store, err);
     if (code < 0) return code;
-    uint32_t count = 0;
-    const struct migration *list = migrate_list(&count);
-    code = migrate_check(store->reader, list[count - 1].version, store->database, err);
-    return code < 0 ? code : read_mark(store, store->reader, err);
+    return look_at_reader(store, err);
 }
 
 /*

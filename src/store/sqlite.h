@@ -144,6 +144,8 @@ int directory_open(const char *path, bool make, bool *ret_made, int *ret_fd, str
 int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], struct orch_error *err);
 /* Whether some process owns the store at a path just now. */
 bool lock_is_held(const char *path);
+/* Whether the store was complete once: its lock file has the mark. True as well when there is no lock file to ask. */
+bool lock_is_noted(int dir_fd);
 /* Notes that the store is complete. */
 int lock_note(int fd, const char *mark, struct orch_error *err);
 

@@ -396,6 +396,23 @@ static void test_half_made(void **state)
     fixture_open(&f);
     assert_int_equal(make_execution(&f, "w", 1), 1);
     fixture_done(&f);
+
+    /* Between its tables and its mark, which comes last: not complete, and no damage. */
+    char lock[128];
+    fixture_init(&f);
+    fixture_open(&f);
+    f.store = store_close(f.store);
+    database(&f, db);
+    exec(db, "DELETE FROM meta");
+    assert_refused(f.path, STORE_READ, ORCH_ERR_CORRUPT, "orch.db has no mark");
+    snprintf(lock, sizeof lock, "%.100s/lock", f.path);
+    fd = open(lock, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "1\n", 2), 2);
+    (void)close(fd);
+    assert_refused(f.path, STORE_READ, ORCH_ERR_NOT_FOUND, "is not complete yet");
+    fixture_open(&f);
+    fixture_done(&f);
 }
 
 static void test_places(void **state)
