@@ -80,7 +80,7 @@ bool spawner_read(struct spawner *spawner, struct spawn_news *ret, struct orch_e
 #define SPAWN_LINGER_US (200 * ORCH_MILLISECOND)
 #define SPAWN_LEFT_GRACE_US (500 * ORCH_MILLISECOND)
 
-/* Ends survivors of an earlier life that carry the mark (found by cgroup or by /proc/<pid>/environ) and waits until they are gone, at most timeout. Returns how many there were, or an error (ORCH_ERR_TIMEOUT).
+/* Ends survivors of an earlier life that carry the mark, a spawner that was stopped among them (found by cgroup or by /proc/<pid>/environ) and waits until they are gone, at most timeout. Returns how many there were, or an error (ORCH_ERR_TIMEOUT).
  * To be called while no spawner of this mark is open. Never ends the caller or those it descends from. */
 int process_kill_marked(struct orch_str mark, orch_time timeout_us, struct orch_error *err);
 

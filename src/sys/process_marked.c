@@ -49,13 +49,17 @@ static bool is_ancestor(const struct search *search, pid_t pid)
     return pid == 1;
 }
 
-static bool is_marked(struct search *search, pid_t pid)
+static bool is_marked(struct search *search, const struct scan_process *process)
 {
-    const char *mark = scan_environ(pid, "ORCH_STORE=", search->environ_buf, ENVIRON_SIZE);
+    uint64_t tag = scan_tag(process->pid), store = scan_tag_store(search->mark);
+    const char *mark;
 
+    /* A spawner goes by itself when its orchestrator is gone, unless it was stopped. */
+    if (tag == (store | SCAN_TAG_SPAWNER)) return process->state == 'T' || process->state == 't';
+    mark = scan_environ(process->pid, "ORCH_STORE=", search->environ_buf, ENVIRON_SIZE);
     if (mark && str_equal(str_from(mark), search->mark)) return true;
     /* Words can be written over, with another store's mark as well: one in a billion of those has our hash. */
-    return scan_tag_store_of(scan_tag(pid)) == scan_tag_store(search->mark);
+    return scan_tag_store_of(tag) == store;
 }
 
 /* Reads all processes; those to be ended get owner 0. Returns how many there are. */
@@ -68,7 +72,7 @@ static uint32_t find_marked(struct search *search)
         struct scan_process *process = &search->scan.list[i];
 
         if (process->is_kernel || !scan_is_alive(process) || is_ancestor(search, process->pid)) continue;
-        if (is_marked(search, process->pid)) process->owner = 0;
+        if (is_marked(search, process)) process->owner = 0;
     }
     scan_inherit_owners(&search->scan);
     for (uint32_t i = 0; i < search->scan.count; i++) {

@@ -15,8 +15,9 @@
  * environment, and everybody may read those of his own processes. So each program gets a soft limit of its own on real-time CPU time
  * (RLIMIT_RTTIME, in µs): a number so large (146,000 years) that as a limit it means nothing.
  *
- *     bit 62 set | 30 bits: hash of the store's mark | 32 bits: which program of the spawner
+ *     bit 62 set | 30 bits: hash of the store's mark | 32 bits: which program of the spawner, or SCAN_TAG_SPAWNER: itself
  */
+#define SCAN_TAG_SPAWNER UINT64_C(0xFFFFFFFF)
 #define SCAN_TAG_BIT (UINT64_C(1) << 62)
 static inline uint64_t scan_tag_store(struct orch_str mark)
 {

@@ -359,6 +359,10 @@ static void open_state(struct spawner_state *s, const struct spawner_setup *setu
 
     s->tag_base = scan_tag_store(setup->mark);
     s->tag_max = getrlimit(RLIMIT_RTTIME, &limit) == 0 ? limit.rlim_max : RLIM_INFINITY;
+    /* Ours as well: one that was stopped when the orchestrator died is found by the next life. Refused where the hard
+     * limit is small. */
+    limit = (struct rlimit){.rlim_cur = s->tag_base | SCAN_TAG_SPAWNER, .rlim_max = s->tag_max};
+    (void)setrlimit(RLIMIT_RTTIME, &limit);
     (void)snprintf(s->mark_env, sizeof(s->mark_env), "ORCH_STORE=%.*s", (int)setup->mark.size,
                    setup->mark.data ? setup->mark.data : "");
     open_groups(s, setup);

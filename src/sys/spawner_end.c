@@ -8,7 +8,9 @@
 #include "sys/spawner_state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +24,37 @@
 /*
  * Who is left.
  */
+
+/* The program in whose control group a process is, or SPAWNER_NONE. */
+static uint32_t owner_by_group(const struct spawner_state *s, pid_t pid)
+{
+    char path[64], text[8192];
+    const char *line, *at;
+    uint32_t number = 0;
+    ssize_t size;
+    int fd;
+
+    if (s->groups_made == 0) return SPAWNER_NONE;
+    (void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return SPAWNER_NONE;
+    size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (size <= 0) return SPAWNER_NONE;
+    text[size] = '\0';
+    line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    at = line ? strstr(line, s->groups_name) : NULL;
+    if (!at) return SPAWNER_NONE;
+    at += strlen(s->groups_name);
+    if (*at++ != '/') return SPAWNER_NONE;
+    while (*at >= '0' && *at <= '9') number = number * 10 + (uint32_t)(*at++ - '0');
+    for (uint32_t i = 0; i < s->programs_used; i++) {
+        const struct program *p = &s->programs[i];
+
+        if (p->phase != PHASE_FREE && p->group != SPAWNER_NONE && s->group_numbers[p->group] == number) return i;
+    }
+    return SPAWNER_NONE;
+}
 
 /* The program that a process belongs to, or SPAWNER_NONE. Not fast: for those that are no program's first process. */
 static uint32_t owner_of(struct spawner_state *s, pid_t pid)
@@ -49,7 +82,7 @@ static uint32_t owner_of(struct spawner_state *s, pid_t pid)
         if (p->phase == PHASE_FREE || p->phase == PHASE_OVER) continue;
         if ((hash && p->attempt_hash == hash) || p->pid == group || p->pid == session) return i;
     }
-    return SPAWNER_NONE;
+    return owner_by_group(s, pid);
 }
 
 /*

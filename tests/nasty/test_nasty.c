@@ -23,7 +23,7 @@ static const char *directory; /* of the programs */
 static const char *self;      /* this program */
 static char mark[64];         /* of this very run: the same test may run elsewhere on this machine */
 
-#define GRACE (300 * ORCH_MILLISECOND)
+#define GRACE (150 * ORCH_MILLISECOND)
 
 static const struct nasty {
     const char *name;
@@ -341,6 +341,20 @@ static void test_without_cgroup(void **state)
     (void)state;
 }
 
+/* Whether the spawner has made a control group for it: not everybody may. */
+static bool is_in_group(pid_t pid)
+{
+    char path[64], text[4096] = "";
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    return strstr(text, "/orch-") != NULL;
+}
+
 /* Several at once, each with hidden ones, only one is stopped: the others and theirs live on. */
 static void test_only_its_own(void **state)
 {
@@ -348,7 +362,7 @@ static void test_only_its_own(void **state)
         struct spawner *spawner = open_spawner(use_cgroup);
 
         (void)start_ready(spawner, 1, "everything");
-        (void)start_ready(spawner, 2, "double_fork");
+        pid_t first = start_ready(spawner, 2, "double_fork");
         (void)start_ready(spawner, 3, "subreaper");
         assert_int_equal(spawner_stop(spawner, 1, 0), 0);
         wait_for_end(spawner, 1, ORCH_SECOND);
@@ -359,6 +373,14 @@ static void test_only_its_own(void **state)
         wait_for_end(spawner, 3, ORCH_SECOND);
         check_none_running("subreaper");
         assert_int_equal(count_running("double_fork"), 2);
+        if (is_in_group(first)) {
+            /* Its first process ends at SIGTERM; what is left has no mark, and is still in the control group. */
+            (void)start_ready(spawner, 4, "sheds_marks");
+            assert_int_equal(spawner_stop(spawner, 4, GRACE), 0);
+            wait_for_end(spawner, 4, GRACE + ORCH_SECOND);
+            check_none_running("sheds_marks");
+            assert_int_equal(count_running("double_fork"), 2);
+        }
         assert_null(spawner_close(spawner));
         check_none_running("double_fork");
     }
@@ -451,6 +473,25 @@ static void test_orchestrator_killed(void **state)
     (void)state;
 }
 
+/* It dies while its spawner is stopped, and stays so: both the spawner and what it runs are found by the next life. */
+static void test_killed_while_stopped(void **state)
+{
+    pid_t spawner, pid = start_orchestrator(true, &spawner);
+    struct scan_process process;
+    struct orch_error err = ORCH_ERROR_INIT;
+    int count;
+
+    assert_int_equal(kill(spawner, SIGSTOP), 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(count_hidden() > 0);
+    count = process_kill_marked(str_from(mark), 5 * ORCH_SECOND, &err);
+    if (count < 5) fail_msg("%d: %s", count, err.message);
+    if (count_hidden() != 0) fail_msg("%d processes are left", count_hidden());
+    if (scan_one(spawner, &process) && scan_is_alive(&process)) fail_msg("the spawner is left");
+    (void)state;
+}
+
 /* Both at one blow: what is left then is found by the next life. */
 static void test_both_killed(void **state)
 {
@@ -505,9 +546,10 @@ static int end(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_under_provider),      cmocka_unit_test(test_spawner_broken),
-        cmocka_unit_test(test_without_cgroup),      cmocka_unit_test(test_only_its_own),
-        cmocka_unit_test(test_orchestrator_killed), cmocka_unit_test(test_both_killed),
+        cmocka_unit_test(test_under_provider),       cmocka_unit_test(test_spawner_broken),
+        cmocka_unit_test(test_without_cgroup),       cmocka_unit_test(test_only_its_own),
+        cmocka_unit_test(test_orchestrator_killed),  cmocka_unit_test(test_both_killed),
+        cmocka_unit_test(test_killed_while_stopped),
     };
 
     if (argc < 2) return 2;
