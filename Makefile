@@ -46,6 +46,12 @@ planted: ## plant faults in a copy of the code: the simulator has to find each
 	@scripts/setup.sh build test
 	@python3 tests/sim/planted.py .
 
+nasty: ROUNDS ?= 200
+nasty: ## end programs that do not want to end, ROUNDS times (200)
+	@scripts/setup.sh build test
+	@scripts/check.sh --build $(BUILD)
+	@python3 tests/nasty/campaign.py --orch $(BUILD)/orch --programs $(BUILD)/tests/nasty --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
 bench: build ## measure, beside make and a bare loop
 	@scripts/quietly.sh ninja -C $(BUILD) benches
 	@bench/run.sh $(BUILD)
@@ -63,4 +69,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check sanitize fuzz sim planted bench install clean help
+.PHONY: build demo check sanitize fuzz sim planted nasty bench install clean help
