@@ -100,6 +100,12 @@ void cli_clean(struct orch_str text, uint32_t columns, bool keep_sgr, struct buf
 
 /* "error[NOT_FOUND]: ..." with place and help on stderr; returns the exit code. */
 int cli_error(const struct orch_error *err);
+/*
+ * What a run is doing, in a word: "running", "held" (for a person), "retrying", "interrupted" (nobody runs it), or its state.
+ *
+ * @param waiting  gets what it waits for a person for ("approval: ship"); may be NULL
+ */
+const char *cli_activity(const struct core *core, bool owned, struct buf *waiting);
 /* Findings of a definition on stderr; returns EXIT_INVALID when there are errors, else 0. */
 int cli_findings(const struct diags *diags, struct orch_str text, const char *file);
 

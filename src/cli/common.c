@@ -94,3 +94,27 @@ struct orch_str cli_user(struct arena *arena)
     if (entry && entry->pw_name) return arena_str(arena, str_from(entry->pw_name));
     return arena_printf(arena, "uid %u", (unsigned)geteuid());
 }
+
+const char *cli_activity(const struct core *core, bool owned, struct buf *waiting)
+{
+    struct core_summary summary;
+    bool held = false, retrying = false;
+    core_get_summary(core, &summary);
+    if (execution_state_is_terminal((uint8_t)summary.state)) return execution_state_to_string(summary.state);
+    uint32_t count = core_instance_count(core);
+    for (uint32_t i = 0; i < count && i < 100000; i++) {
+        const struct core_instance *instance = core_get_instance(core, i);
+        if (instance->state != TASK_WAITING) continue;
+        bool person = instance->reason == REASON_APPROVAL || instance->reason == REASON_HELD || instance->reason == REASON_EVENT;
+        if (instance->reason == REASON_BACKOFF) retrying = true;
+        if (!person || held) continue;
+        held = true;
+        if (!waiting) continue;
+        buf_printf(waiting, "%s: ", reason_to_string((enum reason)instance->reason));
+        core_path(core, i, waiting);
+    }
+    if (summary.state != EXECUTION_RUNNING) return execution_state_to_string(summary.state);
+    if (!owned) return "interrupted";
+    if (held && summary.states[TASK_RUNNING] == 0) return "held";
+    return retrying && summary.states[TASK_RUNNING] == 0 ? "retrying" : "running";
+}

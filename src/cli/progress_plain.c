@@ -154,7 +154,9 @@ static void waiting(struct progress *progress, struct engine_execution *executio
     struct orch_str path = progress_path(progress, execution, transition->instance);
     if (transition->reason == REASON_DELAY) return;
     begin_line(progress, path, transition->reason == REASON_BACKOFF ? "retry" : transition->reason == REASON_HELD ? "held" : "wait");
-    if (transition->reason == REASON_BACKOFF || transition->reason == REASON_TIMER) put_time(&plain->line, "next-in=", transition->due - transition->at);
+    /* Where a timeout comes before what is waited for, that is when it goes on. */
+    if (transition->reason == REASON_BACKOFF || transition->reason == REASON_TIMER)
+        put_time(&plain->line, transition->failure == FAILURE_TIMEOUT ? "times-out-in=" : "next-in=", transition->due - transition->at);
     else if (transition->reason == REASON_APPROVAL) buf_printf(&plain->line, "approval: orch approve %s %.*s", engine_execution_id(execution), STR_ARG(path));
     else if (transition->reason == REASON_EVENT) {
         buf_add_text(&plain->line, "event ");
@@ -257,7 +259,7 @@ static void plain_end(struct progress *progress, struct engine_execution *execut
     const struct core_summary *last = &progress->last;
     run_line(progress, execution_state_to_string(progress->state));
     put_time(&plain->line, "", last->ended_at - last->started_at);
-    buf_printf(&plain->line, " ok=%u failed=%u skipped=%u waiting=%u", last->states[TASK_SUCCEEDED], last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT],
+    buf_printf(&plain->line, " ok=%u failed=%u skipped=%u not-started=%u", last->states[TASK_SUCCEEDED], last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT],
                last->states[TASK_SKIPPED] - progress->not_started, progress->not_started);
     end_line(progress);
 }

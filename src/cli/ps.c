@@ -52,24 +52,7 @@ static void look_at(struct list *list, const struct store_execution *row, struct
     ret->known = true;
     struct buf text;
     buf_init(&text, NULL, 4096);
-    bool held = false, retrying = false;
-    uint32_t count = core_instance_count(core);
-    for (uint32_t i = 0; i < count && i < 100000; i++) {
-        const struct core_instance *instance = core_get_instance(core, i);
-        if (instance->state != TASK_WAITING) continue;
-        bool person = instance->reason == REASON_APPROVAL || instance->reason == REASON_HELD || instance->reason == REASON_EVENT;
-        if (instance->reason == REASON_BACKOFF) retrying = true;
-        if (!person || text.size) continue;
-        held = true;
-        buf_printf(&text, "%s: ", reason_to_string((enum reason)instance->reason));
-        core_path(core, i, &text);
-    }
-    if (ret->summary.state == EXECUTION_RUNNING) {
-        if (!list->owned) ret->state = STR("interrupted");
-        else if (held && ret->summary.states[TASK_RUNNING] == 0) ret->state = STR("held");
-        else if (retrying && ret->summary.states[TASK_RUNNING] == 0) ret->state = STR("retrying");
-        else ret->state = STR("running");
-    } else ret->state = str_from(execution_state_to_string(ret->summary.state));
+    ret->state = str_from(cli_activity(core, list->owned, &text));
     ret->waiting = arena_str(arena, buf_str(&text));
     buf_done(&text);
     engine_view_close(view);

@@ -11,6 +11,8 @@
 #define TREE_MAX 500      /* lines of the tree, unless --all */
 #define OUTPUT_WIDTH 160  /* columns of an output in the overview */
 
+#define OUTPUT_SHOWN_MAX (64u << 20) /* of one task, in JSON */
+
 struct show {
     const char *store_option, *format, *why;
     bool history, all;
@@ -115,7 +117,7 @@ static void print_overview(struct show *show)
     bool interrupted = !execution_state_is_terminal((uint8_t)summary->state) && !show->owned;
     enum cli_color shade = interrupted ? COLOR_YELLOW : cli_execution_color((uint8_t)summary->state);
     put_clean(row->workflow, 80);
-    printf("  #%s  %s%s%s", show->id, cli_color(color, shade), interrupted ? "interrupted" : execution_state_to_string(summary->state), cli_color_end(color, shade));
+    printf("  #%s  %s%s%s", show->id, cli_color(color, shade), cli_activity(show->core, show->owned, NULL), cli_color_end(color, shade));
     if (summary->started_at) {
         fputs("  ", stdout);
         put_duration((summary->ended_at ? summary->ended_at : clock_wall()) - summary->started_at);
@@ -355,11 +357,15 @@ static void json_instance(struct show *show, uint32_t at, struct buf *out)
             put_text(out, "message", detail->error);
             buf_add_char(out, '}');
         }
-        struct orch_str output = detail->output;
-        if (!output.size && detail->blob &&
-            store_get_blob(show->store, engine_view_row(show->view)->number, detail->blob, &show->arena, &output, &show->err))
-            output = STR_NONE;
-        put_raw(out, "output", output);
+        /* What a block gave is put together from its tasks; one that failed gave nothing. */
+        struct buf output;
+        buf_init(&output, NULL, OUTPUT_SHOWN_MAX);
+        if (instance->state == TASK_SUCCEEDED || detail->output.size || detail->blob) {
+            if (core_output(show->core, at, &show->arena, &output, &show->err) == 0 && !output.failed && !str_is(buf_str(&output), "null"))
+                put_raw(out, "output", buf_str(&output));
+            else if (output.failed) buf_printf(out, ",\"output_omitted\":true");
+        }
+        buf_done(&output);
         if (detail->cpu_us || detail->memory_peak)
             buf_printf(out, ",\"cpu_us\":%llu,\"memory_peak\":%llu", (unsigned long long)detail->cpu_us, (unsigned long long)detail->memory_peak);
     }
@@ -382,7 +388,7 @@ static int print_json(struct show *show)
     } else {
         buf_printf(&out, "{\"v\":1,\"run\":\"%s\"", show->id);
         put_text(&out, "workflow", row->workflow);
-        buf_printf(&out, ",\"state\":\"%s\",\"interrupted\":%s,\"generation\":%u,\"done\":%u,\"total\":%u", execution_state_to_string(summary->state),
+        buf_printf(&out, ",\"state\":\"%s\",\"interrupted\":%s,\"generation\":%u,\"done\":%u,\"total\":%u", cli_activity(show->core, show->owned, NULL),
                    !execution_state_is_terminal((uint8_t)summary->state) && !show->owned ? "true" : "false", summary->generation, summary->tasks_done,
                    summary->tasks_total);
         put_time(&out, "started_at", summary->started_at);

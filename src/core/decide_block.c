@@ -250,7 +250,7 @@ static int fail_stopped(struct step *step, uint32_t number, uint32_t frame)
 
     if (failing.failure == FAILURE_CANCELLED) return task_end(step, number, TASK_CANCELLED, &failing);
     if (failing.failure == FAILURE_TIMEOUT) {
-        failing.error = timed_out_after(step, instance->detail->attempt_at);
+        failing.error = timed_out_after(step, instance);
     } else {
         failing.error = frame != CORE_NONE ? child_error(step, frame) : STR_NONE;
     }

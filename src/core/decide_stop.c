@@ -139,7 +139,7 @@ static int timed_out(struct step *step, uint32_t number)
     const struct core_instance *instance = instance_at(step->core, number);
 
     MARK("a wait times out");
-    failing.error = timed_out_after(step, instance->detail->started_at);
+    failing.error = timed_out_after(step, instance);
     return task_fail(step, number, &failing);
 }
 

@@ -309,13 +309,20 @@ static int attempt_lost(struct step *step, uint32_t number, const struct failing
     return step_fold(step);
 }
 
-struct orch_str timed_out_after(struct step *step, orch_time since)
+struct orch_str timed_out_after(struct step *step, const struct core_instance *instance)
 {
+    const struct task_options *options = instance->task->options;
+    const struct core_detail *detail = instance->detail;
+    orch_time attempt_at = detail->attempt_at ? detail->attempt_at : detail->started_at;
+    /* Which of the two it was, as in task_deadline. */
+    bool is_one = options && options->timeout_us > 0 &&
+                  time_add(attempt_at, options->timeout_us) <= task_deadline_total(instance->task, detail->started_at);
     struct buf buf;
 
     buf_init(&buf, step->core->allocator, 0);
     buf_add_text(&buf, "timed out after ");
-    duration_format_short(step->now - since, &buf);
+    duration_format_short(!options ? 0 : is_one ? options->timeout_us : options->timeout_total_us, &buf);
+    if (!is_one) buf_add_text(&buf, " in all");
     return step_take(step, &buf);
 }
 
@@ -330,7 +337,7 @@ int attempt_done(struct step *step, uint32_t number, const struct failing *faili
          * with 0. */
         last.failure = (enum failure)instance->failure;
         if (last.failure == FAILURE_TIMEOUT) {
-            last.error = timed_out_after(step, instance->detail->attempt_at);
+            last.error = timed_out_after(step, instance);
         } else {
             last.error = STR_NONE;
         }

@@ -321,8 +321,8 @@ int decide_attempt_done(struct step *step, const struct core_input *input);
 int decide_recover(struct step *step);
 /* An attempt of an instance ended so; the instance has one under way. */
 int attempt_done(struct step *step, uint32_t instance, const struct failing *failing);
-/* "timed out after 3s" */
-struct orch_str timed_out_after(struct step *step, orch_time since);
+/* "timed out after 3s": the limit that was set, not how long stopping took. */
+struct orch_str timed_out_after(struct step *step, const struct core_instance *instance);
 
 /* decide_wait.c */
 int wait_begin(struct step *step, uint32_t instance);

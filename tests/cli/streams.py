@@ -35,7 +35,7 @@ def test_plain(box):
     for row in rows:
         check(PLAIN.fullmatch(row), "no plain line:", row)
     for wanted in (r"a +log +one", r"a +log +two", r"a +ok ", r"b\[0\] +ok ", r"b\[1\] +log +2", r"b +ok ", r"try +fail +try 1/2 exit=1", r"try +ok ",
-                   r"bad +failed +exit=3", r"after +skip ", r"run +r-\w+ +failed +\S+ ok=\d+ failed=1 skipped=0 waiting=1"):
+                   r"bad +failed +exit=3", r"after +skip ", r"run +r-\w+ +failed +\S+ ok=\d+ failed=1 skipped=0 not-started=1"):
         check(any(re.match(r"\S+  " + wanted, row) for row in rows), wanted, "in no line of\n" + told)
     check("\x1b" not in done.err and "\r" not in done.err, "plain lines have sequences")
 
@@ -115,6 +115,52 @@ def test_nobody_reads_the_end(box):
                 job.kill()
         equal(err, b"", f"{args} complains")
         check(code in (0, 141, -signal.SIGPIPE), args, "ended with", code)
+
+
+def test_findings_in_each_mode(box):
+    """A warning is a line of its own kind where machines read, and nothing where only errors are wanted."""
+    box.write("w.yaml", "parameters: {unused: {default: 1}}\ntasks: {a: {shell: 'true'}}\n")
+    contains(box.run("run", "w.yaml", "--progress", "plain").err, "warning[W")
+    equal(box.run("run", "w.yaml", "--progress", "quiet").err, "")
+    rows = [json.loads(row) for row in box.run("run", "w.yaml", "--progress", "jsonl").err.splitlines()]
+    found = [row for row in rows if row["type"] == "definition.findings"]
+    equal([finding["severity"] for row in found for finding in row["findings"]], ["warning"])
+    box.write("e.yaml", "tasks: {a: {shel: 'true'}}\n")
+    wrong = box.run("run", "e.yaml", "--progress", "jsonl")
+    equal(wrong.code, 3)
+    check(all(json.loads(row)["type"] == "definition.findings" for row in wrong.err.splitlines()), wrong.err)
+
+
+def test_what_a_timeout_says(box):
+    """The limit that was set, not how long stopping took; and when it comes before what is waited for, that it will."""
+    box.write("t.yaml", "tasks:\n  a: {exec: [sleep, '60'], timeout: 200ms, continue_on_error: true}\n  b: {wait: 1h, timeout: 100ms, continue_on_error: true}\n"
+                        "  c: {exec: ['false'], retry: {max_attempts: 9, delay: 50ms, jitter: 0, backoff: constant}, total_timeout: 300ms, continue_on_error: true}\n")
+    done = box.run("run", "t.yaml", "--progress", "plain")
+    contains(done.err, "times-out-in=0.1s")
+    shown = {task["task"]: task for task in json.loads(box.run("show", "-o", "json").out)["tasks"]}
+    equal(shown["a"]["error"]["message"], "timed out after 0.2s")
+    equal(shown["b"]["error"]["message"], "timed out after 0.1s")
+    check(re.search(r"in all$|total_timeout leaves no time", shown["c"]["error"]["message"]), shown["c"])
+
+
+def test_a_held_run_is_called_so_everywhere(box):
+    box.write("h.yaml", "tasks: {ok: {approval: go on}}\n")
+    run = box.start("run", "h.yaml", "--progress", "plain")
+    run.expect("orch approve")
+    contains(box.run("ps").out, "held")
+    contains(box.run("show").out, "held")
+    equal(json.loads(box.run("show", "-o", "json").out)["state"], "held")
+    equal(box.run("approve", re.search(r"orch approve (r-\w+)", run.err)[1]).code, 0)
+    equal(run.wait().code, 0)
+
+
+def test_outputs_of_blocks(box):
+    box.write("o.yaml", "tasks:\n  g: {tasks: {a: {transform: 1}, b: {transform: 2}}}\n  l: {for_each: {in: [1, 2], as: n}, transform: n * 10}\n  r: {repeat: {max: 2}, transform: iteration}\n")
+    equal(box.run("run", "o.yaml").code, 0)
+    shown = {task["task"]: task.get("output") for task in json.loads(box.run("show", "-o", "json").out)["tasks"]}
+    equal(shown["g"], {"a": 1, "b": 2})
+    equal(shown["l"], [10, 20])
+    equal(shown["r"], 2)
 
 
 def test_progress_that_nobody_reads(box):
