@@ -135,6 +135,7 @@ int cli_ps(int argc, char **argv);
 int cli_runs(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_logs(int argc, char **argv);
+int cli_replay(int argc, char **argv);
 int cli_retry(int argc, char **argv);
 int cli_cancel(int argc, char **argv);
 int cli_pause(int argc, char **argv);

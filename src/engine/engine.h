@@ -179,6 +179,18 @@ bool engine_execution_blocked(const struct engine_execution *execution, uint32_t
  */
 struct engine_view;
 int engine_view_open(struct store *store, int64_t number, struct engine_view **ret, struct orch_error *err);
+/* The same as it stood after so many transitions; 0: before the first. ORCH_ERR_NOT_FOUND when there were never so many. */
+int engine_view_open_at(struct store *store, int64_t number, uint64_t sequence, struct engine_view **ret,
+                        struct orch_error *err);
+/*
+ * Goes on to a later point, or to the end when that comes first. fn, when there is one, is told each transition once it
+ * is in the state, and ends it there by returning false.
+ */
+int engine_view_advance(struct engine_view *view, uint64_t sequence,
+                        bool (*fn)(void *user, uint64_t sequence, const struct core_transition *transition), void *user,
+                        struct orch_error *err);
+uint64_t engine_view_sequence(const struct engine_view *view); /* of the latest transition in the state */
+uint64_t engine_view_last(const struct engine_view *view);     /* of the last there was when it was opened */
 struct engine_view *engine_view_close(struct engine_view *view);
 const struct core *engine_view_core(const struct engine_view *view);
 const struct store_execution *engine_view_row(const struct engine_view *view);

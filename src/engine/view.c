@@ -8,39 +8,56 @@
 struct fold {
     struct core *core;
     struct arena *arena; /* of the records' texts, for a moment */
-    struct arena *keep;  /* pinned versions */
+    struct arena *keep;  /* pinned versions; or NULL */
     struct value pinned;
-    uint64_t next_seq;
+    uint64_t next_seq;  /* of the next transition to fold; what is in front of it in its record was folded before */
+    uint64_t last_seq;  /* nothing behind it is folded */
+    uint64_t known_seq; /* of the latest transition seen, folded or not */
+    bool is_begun;      /* a record was seen */
+    bool (*told)(void *user, uint64_t sequence, const struct core_transition *transition);
+    void *user;
     struct orch_error *err;
 };
+
+#define FOLD_ENOUGH 1 /* ends store_each_record: who is told of the transitions wants no more */
+
+static int fold_one(struct fold *fold, const struct core_transition *transition)
+{
+    if (transition->type == TRANSITION_EXECUTION_STARTED && fold->keep) {
+        struct value data;
+        struct orch_str text = arena_str(fold->keep, transition->data);
+        if (!text.data) return error_memory(fold->err);
+        int r = json_parse(text, NULL, fold->keep, &data, fold->err);
+        if (r) return r;
+        const struct value *pinned = value_get(data, STR("subworkflows"));
+        fold->pinned = pinned ? *pinned : value_null();
+    }
+    int r = core_evolve(fold->core, transition, fold->err);
+    if (r) return r;
+    uint64_t sequence = fold->next_seq++;
+    return fold->told && !fold->told(fold->user, sequence, transition) ? FOLD_ENOUGH : 0;
+}
 
 static int fold_record(void *user, uint64_t first_seq, uint32_t count, struct orch_str record)
 {
     struct fold *fold = user;
     struct core_transitions list = {0};
-    if (first_seq != fold->next_seq)
+    /* Part of the first one may have been folded before. */
+    if (fold->is_begun || first_seq == 0 ? first_seq != fold->known_seq + 1 : first_seq > fold->known_seq + 1)
         return error_set(fold->err, ORCH_ERR_CORRUPT, "the journal has no record %llu",
-                         (unsigned long long)fold->next_seq);
+                         (unsigned long long)fold->known_seq + 1);
+    fold->is_begun = true;
+    fold->known_seq = first_seq + count - 1;
+    if (fold->next_seq > fold->last_seq) return fold->told ? FOLD_ENOUGH : 0;
     arena_clear(fold->arena);
     int r = transitions_decode(record, fold->arena, &list, fold->err);
     if (r) return r;
     if (list.count != count)
         return error_set(fold->err, ORCH_ERR_CORRUPT, "a record of the journal is not what it says");
-    for (uint32_t i = 0; i < list.count; i++) {
-        const struct core_transition *transition = &list.items[i];
-        if (transition->type == TRANSITION_EXECUTION_STARTED && fold->keep) {
-            struct value data;
-            struct orch_str text = arena_str(fold->keep, transition->data);
-            if (!text.data) return error_memory(fold->err);
-            r = json_parse(text, NULL, fold->keep, &data, fold->err);
-            if (r) return r;
-            const struct value *pinned = value_get(data, STR("subworkflows"));
-            fold->pinned = pinned ? *pinned : value_null();
-        }
-        r = core_evolve(fold->core, transition, fold->err);
+    for (uint32_t i = (uint32_t)(fold->next_seq - first_seq); i < list.count && fold->next_seq <= fold->last_seq; i++) {
+        r = fold_one(fold, &list.items[i]);
         if (r) return r;
     }
-    fold->next_seq += count;
     return 0;
 }
 
@@ -49,7 +66,8 @@ int journal_fold(struct store *store, int64_t number, struct core *core, struct 
 {
     struct arena scratch;
     arena_init(&scratch, NULL, 0);
-    struct fold fold = {.core = core, .arena = &scratch, .keep = keep_in, .next_seq = 1, .err = err};
+    struct fold fold = {
+        .core = core, .arena = &scratch, .keep = keep_in, .next_seq = 1, .last_seq = UINT64_MAX, .err = err};
     int r = store_each_record(store, number, 1, fold_record, &fold, err);
     arena_done(&scratch);
     if (!r && fold.next_seq == 1) r = error_set(err, ORCH_ERR_CORRUPT, "the journal has no record 1");
@@ -70,6 +88,7 @@ struct engine_view {
     const struct workflow *workflow;
     struct zonefiles zones;
     struct core *core;
+    uint64_t sequence, last;
 };
 
 static int view_zone(void *user, struct orch_str name, struct orch_str *ret_tzif)
@@ -84,7 +103,36 @@ static int view_blob(void *user, uint64_t blob, struct arena *arena, struct orch
     return store_get_blob(view->store, view->number, blob, arena, ret, err);
 }
 
+static int advance(struct engine_view *view, struct fold *fold, struct orch_error *err)
+{
+    struct arena scratch;
+    arena_init(&scratch, NULL, 0);
+    fold->core = view->core;
+    fold->arena = &scratch;
+    fold->next_seq = view->sequence + 1;
+    fold->known_seq = view->sequence;
+    fold->err = err;
+    int r = store_each_record(view->store, view->number, fold->next_seq, fold_record, fold, err);
+    arena_done(&scratch);
+    view->sequence = fold->next_seq - 1;
+    return r == FOLD_ENOUGH ? 0 : r;
+}
+
+int engine_view_advance(struct engine_view *view, uint64_t sequence,
+                        bool (*fn)(void *user, uint64_t sequence, const struct core_transition *transition), void *user,
+                        struct orch_error *err)
+{
+    struct fold fold = {.last_seq = sequence, .told = fn, .user = user};
+    return advance(view, &fold, err);
+}
+
 int engine_view_open(struct store *store, int64_t number, struct engine_view **ret, struct orch_error *err)
+{
+    return engine_view_open_at(store, number, UINT64_MAX, ret, err);
+}
+
+int engine_view_open_at(struct store *store, int64_t number, uint64_t sequence, struct engine_view **ret,
+                        struct orch_error *err)
 {
     struct engine_view *view = calloc(1, sizeof *view);
     if (!view) return error_memory(err);
@@ -108,8 +156,15 @@ int engine_view_open(struct store *store, int64_t number, struct engine_view **r
     if (!r) {
         struct core_env env = {.blob = view_blob, .zone = view_zone, .user = view};
         view->core = core_new(view->workflow, 0, &env, NULL);
-        uint64_t next;
-        r = view->core ? journal_fold(store, number, view->core, NULL, NULL, &next, err) : error_memory(err);
+        struct fold fold = {.last_seq = sequence};
+        r = view->core ? advance(view, &fold, err) : error_memory(err);
+        view->last = fold.known_seq;
+    }
+    if (!r && view->last == 0) r = error_set(err, ORCH_ERR_CORRUPT, "the journal has no record 1");
+    if (!r && sequence != UINT64_MAX && sequence > view->last) {
+        error_set(err, ORCH_ERR_NOT_FOUND, "the history of run %.*s ends with transition %llu",
+                  STR_ARG(view->row.id), (unsigned long long)view->last);
+        r = ORCH_ERR_NOT_FOUND;
     }
     if (r) {
         engine_view_close(view);
@@ -137,4 +192,14 @@ const struct core *engine_view_core(const struct engine_view *view)
 const struct store_execution *engine_view_row(const struct engine_view *view)
 {
     return &view->row;
+}
+
+uint64_t engine_view_sequence(const struct engine_view *view)
+{
+    return view->sequence;
+}
+
+uint64_t engine_view_last(const struct engine_view *view)
+{
+    return view->last;
 }

@@ -10,7 +10,7 @@ import signal
 
 from harness import check, contains, equal, main, wait_until
 
-VERBS = ["run", "validate", "fmt", "graph", "schema", "eval", "ps", "runs", "show", "logs", "cancel", "pause", "resume", "retry", "approve", "signal"]
+VERBS = ["run", "validate", "fmt", "graph", "schema", "eval", "ps", "runs", "show", "replay", "logs", "cancel", "pause", "resume", "retry", "approve", "signal"]
 HELLO = "tasks: {a: {shell: echo hi}}\n"
 HELD = """
 name: held
