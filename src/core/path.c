@@ -87,19 +87,21 @@ static uint32_t find_in_frame(const struct finding *finding, uint32_t frame, str
     return entry ? find_rest(finding, in->first + (uint32_t)entry->number, reader) : CORE_NONE;
 }
 
-/* In the handlers of a role that were run for an owner (CORE_NONE: the execution). */
-static uint32_t find_in_handlers(const struct finding *finding, uint32_t owner, enum block_role role,
-                                 struct reader reader)
+/* In the frames of a role that an owner (CORE_NONE: the execution) has, with that index when it is the body of a loop
+ * or repeat: at once when such a frame holds one task that goes by the owner's name, else by the next word. */
+static uint32_t find_in_frames(const struct finding *finding, uint32_t owner, enum block_role role,
+                               const uint32_t *index, struct reader reader)
 {
     const struct core *core = finding->core;
     uint32_t found = CORE_NONE;
 
     for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of) {
+        const struct core_frame *frame = frame_at(core, i);
         struct reader rest = reader;
         uint32_t one = CORE_NONE;
-        if (frame_at(core, i)->role != role) continue;
-        if (block_is_lone_handler(frame_at(core, i)->block))
-            one = find_rest(finding, frame_at(core, i)->first, rest);
+        if (frame->role != role || (index && frame->index != *index)) continue;
+        if (role == BLOCK_BODY ? block_is_wrapped(frame->block) : block_is_lone_handler(frame->block))
+            one = find_rest(finding, frame->first, rest);
         else if (read_char(&rest, '/')) {
             struct orch_str id = read_word(&rest);
             one = find_in_frame(finding, i, id, rest);
@@ -123,7 +125,8 @@ static uint32_t find_inside(const struct finding *finding, uint32_t owner, struc
             if (one != CORE_NONE) found = one;
         }
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]) && found == CORE_NONE; i++)
-        if (str_is(word, block_role_text(handlers[i]))) found = find_in_handlers(finding, owner, handlers[i], reader);
+        if (str_is(word, block_role_text(handlers[i])))
+            found = find_in_frames(finding, owner, handlers[i], NULL, reader);
     return found;
 }
 
@@ -131,24 +134,12 @@ static uint32_t find_inside(const struct finding *finding, uint32_t owner, struc
 static uint32_t find_index(const struct finding *finding, uint32_t owner, char mark, struct reader reader)
 {
     const struct core *core = finding->core;
-    uint32_t index, found = CORE_NONE;
+    uint32_t index;
 
     if (instance_at(core, owner)->task->kind != (mark == '[' ? TASK_FOR_EACH : TASK_REPEAT) ||
         !read_number(&reader, &index) || (mark == '[' && !read_char(&reader, ']')))
         return CORE_NONE;
-    for (uint32_t i = core_frame_next_of(core, owner, CORE_NONE); i != CORE_NONE; i = frame_at(core, i)->next_of) {
-        struct reader rest = reader;
-        uint32_t one = CORE_NONE;
-        if (frame_at(core, i)->role != BLOCK_BODY || frame_at(core, i)->index != index) continue;
-        if (block_is_wrapped(frame_at(core, i)->block))
-            one = find_rest(finding, frame_at(core, i)->first, rest);
-        else if (read_char(&rest, '/')) {
-            struct orch_str id = read_word(&rest);
-            one = find_in_frame(finding, i, id, rest);
-        }
-        if (one != CORE_NONE) found = one;
-    }
-    return found;
+    return find_in_frames(finding, owner, BLOCK_BODY, &index, reader);
 }
 
 static bool is_under_way(const struct core *core, uint32_t number)
