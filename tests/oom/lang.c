@@ -180,8 +180,8 @@ static int table(const void *arg, uint64_t *digest)
 static int render(const void *arg, uint64_t *digest)
 {
     static const char *const values[] = {
-        "{\"a\":\"{{ x.s }}\",\"b\":[1,\"n is {{ x.n }}, {{ x.a.map(i, i * 2) }}\",{\"c\":\"plain\"}],\"d\":\"{{ x "
-        "}}\"}",
+        ("{\"a\":\"{{ x.s }}\",\"b\":[1,\"n is {{ x.n }}, {{ x.a.map(i, i * 2) }}\",{\"c\":\"plain\"}],\"d\":\"{{ x "
+         "}}\"}"),
         "[\"{{ x.missing }}\"]",
         "\"{{ x\"",
         "{\"k\":\"{{ 'a'.matches('^[a-z]+$') }} {{ timestamp('2026-03-01T06:00:00Z') }}\"}",
