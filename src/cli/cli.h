@@ -122,7 +122,8 @@ struct orch_str cli_user(struct arena *arena);
 struct cli_table;
 struct cli_table *cli_table_new(const char *headings);                   /* "RUN|WORKFLOW|STATE": a heading that begins with > is right-aligned */
 void cli_table_cell(struct cli_table *table, enum cli_color color, const char *format, ...) ORCH_PRINTF(3, 4);
-void cli_table_print(struct cli_table *table, FILE *out);                /* and frees it */
+void cli_table_print(struct cli_table *table, FILE *out);
+struct cli_table *cli_table_free(struct cli_table *table);
 
 /* Verbs. */
 int cli_run(int argc, char **argv);

@@ -158,10 +158,7 @@ static int print(struct list *list)
         return 0;
     }
     if (strcmp(list->format, "name") == 0) return 0;
-    if (list->count) {
-        cli_table_print(list->table, stdout);
-        list->table = NULL;
-    }
+    if (list->count) cli_table_print(list->table, stdout);
     if (list->active) printf("%u active%s\n", list->count, list->interrupted ? "; interrupted ones go on with: orch run --continue RUN" : "");
     else if (!list->count) puts("no runs");
     return 0;
@@ -194,6 +191,7 @@ static int show_list(struct list *list)
         r = list->active ? store_each_alive(list->store, add_row, list, &list->err) : store_each_execution(list->store, &filter, add_row, list, &list->err);
         if (!r) r = print(list);
         buf_done(&list->json);
+        list->table = cli_table_free(list->table);
         store_close(list->store);
     }
     arena_done(&arena);

@@ -101,7 +101,13 @@ void cli_table_print(struct cli_table *table, FILE *out)
         if (!table->right[column] && !last) fprintf(out, "%*s", (int)pad, "");
         fputs(last ? "\n" : "  ", out);
     }
+}
+
+struct cli_table *cli_table_free(struct cli_table *table)
+{
+    if (!table) return NULL;
     free(table->cells);
     arena_done(&table->arena);
     free(table);
+    return NULL;
 }
