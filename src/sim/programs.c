@@ -110,8 +110,8 @@ static void stop(void *context, struct action_attempt *attempt, bool hasten)
     struct sim *sim = context;
     struct program *program = attempt->state;
     if (!program || sim->is_crashed) return;
-    orch_time obeys = sim->now + program->way.stop_duration, killed = sim->now + attempt->grace_us + KILL_TAKES;
-    if (program->way.stop_duration == ORCH_TIME_NEVER || obeys > killed) obeys = killed;
+    orch_time killed = sim->now + attempt->grace_us + KILL_TAKES, obeys = killed;
+    if (program->way.stop_duration < attempt->grace_us) obeys = sim->now + program->way.stop_duration;
     if (hasten) obeys = sim->now + KILL_TAKES;
     if (program->ends_at <= obeys) return; /* it ends by itself, or is about to obey */
     program->is_stopped = true;

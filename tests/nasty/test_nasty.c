@@ -213,6 +213,7 @@ static void wait_ready(struct host *host, struct attempt *attempt)
  */
 static void test_spawner_broken(void **state)
 {
+    struct attempt *left[2];
     struct host host;
 
     host_open(&host, &action_process_provider);
@@ -227,7 +228,11 @@ static void test_spawner_broken(void **state)
         attempt_start(&host, attempt);
         wait_ready(&host, attempt);
         begun = clock_monotonic();
-        if (closes) break;
+        if (closes) {
+            left[0] = attempt;
+            left[1] = other;
+            break;
+        }
         if (!kills) {
             for (int i = 0; i < 5; i++) (void)uv_run(&host.loop, UV_RUN_NOWAIT);
             host.provider->stop(host.context, &attempt->base, false);
@@ -254,6 +259,8 @@ static void test_spawner_broken(void **state)
     host_close(&host);
     if (clock_monotonic() - begun > 2 * ORCH_SECOND)
         fail_msg("closing took %lld µs", (long long)(clock_monotonic() - begun));
+    attempt_free(left[0]);
+    attempt_free(left[1]);
     check_none_running("stops_spawner");
     check_none_running("double_fork");
     (void)state;
