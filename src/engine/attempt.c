@@ -310,13 +310,16 @@ static int gather_inputs(struct attempt *attempt, struct orch_error *err)
 static int gather_secrets(struct attempt *attempt, struct orch_error *err)
 {
     uint32_t count = 0;
-    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next) count++;
+    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next)
+        count += secret->escaped.size ? 2 : 1;
     if (count == 0) return 0;
     struct orch_str *values = ARENA_ARRAY(&attempt->arena, count, struct orch_str);
     if (!values) return error_memory(err);
     uint32_t i = 0;
-    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next)
+    for (struct secret *secret = attempt->execution->secrets; secret; secret = secret->next) {
         values[i++] = secret->value;
+        if (secret->escaped.size) values[i++] = secret->escaped;
+    }
     attempt->base.secrets = values;
     attempt->base.secrets_count = count;
     return 0;

@@ -55,6 +55,7 @@ struct engine_version {
 struct secret {
     struct orch_str name;
     struct orch_str value;
+    struct orch_str escaped; /* as it stands in JSON, without the quotes; empty when it is the same */
     struct secret *next;
 };
 

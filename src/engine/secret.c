@@ -46,6 +46,18 @@ int secret_get(struct engine *engine, struct orch_str name, struct arena *arena,
     return ORCH_ERR_NOT_FOUND;
 }
 
+/* Programs print JSON: there it is written in another way, and has to be hidden as well. */
+static int escape(struct secret *secret, struct arena *arena, struct orch_error *err)
+{
+    struct buf quoted;
+    buf_init(&quoted, arena->allocator, 0);
+    json_format_string(secret->value, &quoted);
+    bool same = !quoted.failed && quoted.size == secret->value.size + 2;
+    if (!quoted.failed && !same) secret->escaped = arena_str(arena, str_of(quoted.data + 1, quoted.size - 2));
+    buf_done(&quoted);
+    return same || secret->escaped.data ? 0 : error_memory(err);
+}
+
 static int add(struct engine_execution *execution, struct orch_str name, struct orch_error *err)
 {
     for (struct secret *secret = execution->secrets; secret; secret = secret->next)
@@ -53,6 +65,7 @@ static int add(struct engine_execution *execution, struct orch_str name, struct 
     struct secret *secret = ARENA_NEW(&execution->arena, struct secret);
     if (!secret) return error_memory(err);
     int r = secret_get(execution->engine, name, &execution->arena, &secret->value, err);
+    if (!r) r = escape(secret, &execution->arena, err);
     if (r) return r;
     secret->name = name;
     secret->next = execution->secrets;

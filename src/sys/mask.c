@@ -3,7 +3,7 @@
  *
  * Secrets are few and short, texts are lines: a table of first bytes leaves little to compare. Occurrences that overlap
  * are hidden together, so that no tail of one shows behind the other. A secret of several lines is hidden line by line
- * too, since that is how a program prints it.
+ * too, since that is how a program prints it; and white space at the ends does not count, since it is lost so easily.
  */
 #include "sys/mask.h"
 
@@ -28,13 +28,13 @@ static bool next_piece(struct pieces *pieces, struct orch_str *ret)
             *ret = str_of(pieces->lines.data, size);
             if (end != SIZE_MAX) size++;
             pieces->lines = str_of(pieces->lines.data + size, pieces->lines.size - size);
-            if (ret->size > 0 && ret->data[ret->size - 1] == '\r') ret->size--;
         } else if (pieces->at < pieces->count) {
             *ret = pieces->secrets[pieces->at++];
             if (ret->size > 0 && memchr(ret->data, '\n', ret->size)) pieces->lines = *ret;
         } else {
             return false;
         }
+        *ret = str_trim(*ret);
         if (ret->size >= SECRET_SIZE_MIN) return true;
     }
 }

@@ -83,6 +83,33 @@ static void test_masked_everywhere(void **state)
     world_done(&world);
 }
 
+/* The white space around it is lost, JSON writes it in another way: it is hidden all the same. */
+static void test_masked_as_programs_write_it(void **state)
+{
+    struct world world;
+    (void)state;
+    setenv("ORCH_SECRET_KEY", " sp\\ced \"value\" ", 1);
+    world_new(&world, WORLD_DISK);
+    const struct ended *ended = world_play(&world,
+        "secrets: [KEY]\n"
+        "env: {K: '{{ secrets.KEY }}'}\n"
+        "tasks:\n"
+        "  bare: {shell: 'printf \"\\n%s\\n\" \"$K\"'}\n"
+        "  json:\n"
+        "    shell: |\n"
+        "      echo first\n"
+        "      printf '{\"k\": \"%s\"} last' \"$(printf %s \"$K\" | sed 's/[\\\\\"]/\\\\&/g')\"\n"
+        "output: '{{ [bare.output, json.output] }}'\n",
+        NULL);
+    assert_int_equal(EXECUTION_SUCCEEDED, ended->state);
+    assert_string_equal("[\"***\",\"first\\n{\\\"k\\\": \\\" *** \\\"} last\"]", ended->output);
+    assert_int_equal(1, count_text(world.log.data, "{\"k\": \" *** \"} last\n"));
+    world_close(&world);
+    expect_nowhere(&world, "ced");
+    unsetenv("ORCH_SECRET_KEY");
+    world_done(&world);
+}
+
 static void test_where_they_come_from(void **state)
 {
     struct world world;
@@ -112,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_masked_everywhere),
+        cmocka_unit_test(test_masked_as_programs_write_it),
         cmocka_unit_test(test_where_they_come_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,9 @@ static void test_texts(void **state)
         {"pass=hunter22 user=bob", {"hunter22", "unused", "bobby"}, "pass=*** user=bob"},
         {"line two is here", {"line one\nline two\r\nend"}, "*** is here"},
         {"end", {"line one\nend"}, "end"},
+        {"as trimmed", {" trimmed\t\r\n"}, "as ***"},
+        {"< trimmed >", {" trimmed "}, "< *** >"},
+        {"    ", {"    "}, "    "},
         {"line one\nline two", {"line one\nline two"}, "***"},
         {"\x01\x02\x03\x04\xff", {"\x02\x03\x04\xff"}, "\x01***"},
     };
