@@ -18,6 +18,7 @@ struct foreground {
     uv_signal_t interrupt, terminate, hangup;
     bool signals_open;
     int signal;                         /* the first that came, 0 */
+    bool left;                          /* stopped while nothing could be recorded: the run stays as it is */
     struct engine_observer shown;       /* the progress's own */
     struct buf outcome;                 /* kept when the execution ends */
     struct orch_error trouble;
@@ -26,8 +27,10 @@ struct foreground {
 static void stop(struct foreground *foreground, int number)
 {
     if (!foreground->execution) return;
+    bool stalled = engine_is_stalled(foreground->engine);
     if (foreground->signal) {
         progress_say(foreground->progress, "killing what still runs");
+        foreground->left = stalled;
         engine_hasten(foreground->engine, foreground->execution);
         return;
     }
@@ -37,7 +40,8 @@ static void stop(struct foreground *foreground, int number)
     core_get_summary(engine_execution_core(foreground->execution), &summary);
     uint32_t running = summary.states[TASK_RUNNING];
     int r = engine_cancel(foreground->engine, foreground->execution, STR("interrupt"), STR("interrupted"), NULL, NULL, &err);
-    if (r) progress_say(foreground->progress, "%s", err.message);
+    if (stalled) progress_say(foreground->progress, "stopping as soon as it can be recorded, again to kill");
+    else if (r) progress_say(foreground->progress, "%s", err.message);
     else if (running) progress_say(foreground->progress, "stopping %u task%s, again to kill", running, running == 1 ? "" : "s");
     else progress_say(foreground->progress, "stopping");
 }
@@ -175,13 +179,15 @@ struct engine *foreground_engine(struct foreground *foreground)
 
 static bool is_over(void *user)
 {
-    return ((struct foreground *)user)->execution == NULL;
+    const struct foreground *foreground = user;
+    return !foreground->execution || foreground->left;
 }
 
 static int exit_code(const struct foreground *foreground)
 {
     enum execution_state state;
     uint32_t allowed;
+    if (foreground->left) return foreground->signal == SIGINT ? EXIT_SIGINT : EXIT_SIGTERM;
     if (!progress_ended(foreground->progress, &state, &allowed)) return EXIT_INTERNAL;
     if (foreground->signal && state != EXECUTION_SUCCEEDED) return foreground->signal == SIGINT ? EXIT_SIGINT : EXIT_SIGTERM;
     switch (state) {
@@ -207,6 +213,11 @@ int foreground_run(struct foreground *foreground, struct engine_execution *execu
     int code = r ? 0 : exit_code(foreground);
     foreground->progress = progress_close(foreground->progress);
     if (r) return cli_error(&err);
+    if (foreground->left) {
+        error_set(&err, ORCH_ERR_FULL, "run %s was left as it was last recorded", engine_execution_id(execution));
+        error_hint(&err, "make room, then: orch run --continue %s", engine_execution_id(execution));
+        (void)cli_error(&err);
+    }
     if (foreground->outcome.size) printf("%.*s\n", (int)foreground->outcome.size, foreground->outcome.data);
     return code;
 }

@@ -244,6 +244,11 @@ static void committed(struct engine *engine, struct batch *batch)
     }
 }
 
+bool engine_is_stalled(const struct engine *engine)
+{
+    return engine->stalled;
+}
+
 static void append_done(void *user, int status)
 {
     struct engine *engine = user;

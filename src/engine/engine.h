@@ -158,6 +158,8 @@ int engine_report(struct engine *engine, struct engine_execution *execution, uin
                   const struct action_result *result, struct orch_error *err);
 /* Kills what runs in an execution without waiting for the grace (second Ctrl-C). */
 void engine_hasten(struct engine *engine, struct engine_execution *execution);
+/* Whether there is no room for the store: what was decided waits to be recorded, also a cancel. */
+bool engine_is_stalled(const struct engine *engine);
 
 struct engine_execution *engine_find(struct engine *engine, int64_t number); /* loaded ones; or NULL */
 uint32_t engine_count(const struct engine *engine);                          /* loaded ones */

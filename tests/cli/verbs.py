@@ -7,8 +7,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 
-from harness import check, contains, equal, main, wait_until
+from harness import DEADLINE, check, contains, environment, equal, main, wait_until
 
 VERBS = ["run", "validate", "fmt", "graph", "schema", "eval", "ps", "runs", "show", "replay", "logs", "cancel", "pause", "resume", "retry", "approve", "signal"]
 HELLO = "tasks: {a: {shell: echo hi}}\n"
@@ -400,6 +401,32 @@ def test_secrets_do_not_show(box):
     for text in (done.err, box.run("logs").out, box.run("show", "-o", "json").out, box.run("show", "--history", "-o", "json").out):
         check("hunter2" not in text, "a secret shows:", text)
     contains(done.err, "it is ")
+
+
+FULL_DISK = """
+mkdir disk && mount -t tmpfs -o size=1m none disk || exit 77
+printf 'tasks: {a: {shell: "[ -e again ] || cat /dev/zero > fill; sleep 0.2"}, b: {depends_on: a, noop: {}}}' > disk/full.yaml
+"$0" run disk/full.yaml --progress plain 2> full.err & job=$!
+until grep -q 'no space left' full.err; do sleep 0.05; done
+kill -TERM $job
+until grep -q 'as soon as it can be recorded' full.err; do sleep 0.05; done
+kill -TERM $job
+wait $job; echo $?
+rm disk/fill; touch disk/again
+"$0" run --continue disk/full.yaml --progress quiet; echo $?
+"""
+
+
+def test_stopping_on_a_full_disk(box):
+    """A cancel cannot be recorded there; the second signal ends it all the same, and the run goes on when there is room."""
+    apart = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run([*apart, "sh", "-c", FULL_DISK, box.orch], cwd=box.folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=DEADLINE, check=False, text=True)
+    if done.returncode != 0 and not done.stdout:
+        print(f"  not tried, a file system cannot be mounted here: {done.stderr.strip()}")
+        return
+    equal(done.stdout.split(), ["143", "0"], done.stderr + box.read("full.err"))
+    contains(box.read("full.err"), "run r-", "make room, then: orch run --continue r-")
 
 
 if __name__ == "__main__":
