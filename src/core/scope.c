@@ -202,7 +202,7 @@ static int output_value(const struct core *core, uint32_t number, struct arena *
     struct buf buf;
     buf_init(&buf, core->allocator, 0);
     int rc = output_of_instance(core, number, arena, &buf, err);
-    text = rc == 0 ? arena_str(arena, buf_str(&buf)) : STR_NONE;
+    text = rc == 0 && !buf.failed ? arena_str(arena, buf_str(&buf)) : STR_NONE;
     buf_done(&buf);
     if (rc < 0) return rc;
     return text.data ? json_parse(text, NULL, arena, ret, err) : error_memory(err);
@@ -426,7 +426,7 @@ static int frame_name(struct scope *scope, uint32_t number, struct orch_str name
     struct buf buf;
     buf_init(&buf, core->allocator, 0);
     int rc = output_of_frame(core, inner->before, scope->arena, &buf, err);
-    struct orch_str text = rc == 0 ? arena_str(scope->arena, buf_str(&buf)) : STR_NONE;
+    struct orch_str text = rc == 0 && !buf.failed ? arena_str(scope->arena, buf_str(&buf)) : STR_NONE;
     buf_done(&buf);
     if (rc < 0) return rc;
     return text.data ? json_parse(text, NULL, scope->arena, ret, err) : error_memory(err);
