@@ -3,6 +3,7 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -55,7 +56,7 @@ static int version_read(struct engine_version *version, struct orch_str text, st
     int r = workflow_read(text, file, &version->arena, diags, &version->workflow);
     if (r == ORCH_ERR_NO_MEMORY) return error_memory(err);
     if (r) return diags_to_error(diags, file, err);
-    store_digest(version->workflow->normal, version->digest);
+    if (store_digest(version->workflow->normal, version->digest)) return error_memory(err);
     r = limits_measure(version, err);
     if (r && err) snprintf(err->file, sizeof err->file, "%.*s", STR_ARG(file));
     return r;
@@ -145,9 +146,11 @@ struct loading {
     struct orch_error *err;
 };
 
+/* data NULL: memory is short. */
 static struct orch_str directory_of(struct orch_str file, struct arena *arena)
 {
     char *real = file.size ? realpath(file.data, NULL) : NULL;
+    if (!real && file.size && errno == ENOMEM) return STR_NONE;
     struct orch_str path = real ? str_from(real) : STR_NONE;
     size_t end = path.size;
     while (end > 0 && path.data[end - 1] != '/') end--;

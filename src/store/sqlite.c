@@ -116,6 +116,7 @@ static int get_text(sqlite3 *db, const char *sql, char *out, size_t size, bool *
     *ret_found = rc == SQLITE_ROW;
     if (rc == SQLITE_ROW) {
         const unsigned char *text = sqlite3_column_text(statement, 0);
+        if (!text && sqlite3_errcode(db) == SQLITE_NOMEM) rc = SQLITE_NOMEM;
         (void)snprintf(out, size, "%s", text ? (const char *)text : "");
     }
     int code = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : sqlite_error(err, db, rc, database, "cannot read");

@@ -176,18 +176,20 @@ bool store_is_short(struct store *store)
     return store->methods->is_short(store);
 }
 
-void store_digest(struct orch_str normal, char out[65])
+int store_digest(struct orch_str normal, char out[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    /* Fails only when libcrypto has no SHA-256 or no memory at all: nothing can be named without it. */
+    /* Of what is asked for here only memory can be missing. */
     int ok = EVP_Digest(normal.data ? normal.data : "", normal.size, digest, &size, EVP_sha256(), NULL);
-    ORCH_ASSERT(ok == 1 && size == 32);
+    if (ok != 1) return ORCH_ERR_NO_MEMORY;
+    ORCH_ASSERT(size == 32);
     for (unsigned i = 0; i < size; i++) {
         out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
         out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }
     out[64] = '\0';
+    return 0;
 }
 
 int store_make_mark(char out[33], struct orch_error *err)
