@@ -22,6 +22,18 @@ static void emit_piece(struct output_lines *lines, void (*line)(void *user, stru
     partial->failed = false;
 }
 
+/* Memory is short: what is there goes out as far as no secret can have begun, and the rest of the line is lost. */
+static void lose_line(struct output_lines *lines, void (*line)(void *user, struct orch_str text, bool is_whole),
+                      void *user)
+{
+    struct orch_str text = buf_str(&lines->partial);
+
+    text.size = mask_safe_cut(text, lines->secrets, lines->secrets_count);
+    if (text.size > 0) line(user, text, true);
+    buf_clear(&lines->partial);
+    lines->failed = lines->skips = true;
+}
+
 void output_lines_feed(struct output_lines *lines, const char *data, size_t size,
                        void (*line)(void *user, struct orch_str text, bool is_whole), void *user)
 {
@@ -29,8 +41,19 @@ void output_lines_feed(struct output_lines *lines, const char *data, size_t size
         const char *end = memchr(data, '\n', size);
         size_t piece = end ? (size_t)(end - data) : size, room = OUTPUT_LINE_MAX - lines->partial.size;
 
+        if (lines->skips) {
+            if (!end) return;
+            lines->skips = false;
+            data += piece + 1;
+            size -= piece + 1;
+            continue;
+        }
         if (piece > room) { /* too long: what fits goes out as a piece */
             buf_add(&lines->partial, str_of(data, room));
+            if (lines->partial.failed) {
+                lose_line(lines, line, user);
+                continue;
+            }
             emit_piece(lines, line, user);
             lines->was_split = true;
             data += room;
@@ -39,15 +62,15 @@ void output_lines_feed(struct output_lines *lines, const char *data, size_t size
         }
         if (!end) {
             buf_add(&lines->partial, str_of(data, piece));
-            if (lines->partial.failed) { /* memory is short: rather a broken line than none */
-                line(user, buf_str(&lines->partial), false);
-                buf_clear(&lines->partial);
-                line(user, str_of(data, piece), false);
-            }
+            if (lines->partial.failed) lose_line(lines, line, user);
             return;
         }
         if (lines->partial.size > 0) {
             buf_add(&lines->partial, str_of(data, piece));
+            if (lines->partial.failed) {
+                lose_line(lines, line, user);
+                continue;
+            }
             line(user, buf_str(&lines->partial), true);
             buf_clear(&lines->partial);
         } else {
@@ -188,6 +211,7 @@ int output_parse(struct orch_str file, const struct output_capture *capture, str
         if (result == ORCH_ERR_INVALID) return text_as_json(text, arena, ret, err);
         return result == 0 ? 0 : error_memory(err);
     }
+    if (capture->kept.failed) return error_memory(err);
     text = str_trim(buf_str(&capture->kept));
     if (!capture->overflowed) {
         if (text.size == 0) return 0;

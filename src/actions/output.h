@@ -16,6 +16,8 @@
 struct output_lines {
     struct buf partial;             /* a line that has not ended yet; at most OUTPUT_LINE_MAX */
     bool was_split;                 /* some line was longer */
+    bool failed;                    /* a part of some line was lost for want of memory */
+    bool skips;                     /* what comes until the end of the line is lost too */
     const struct orch_str *secrets; /* a line is not split within one of these: its halves could not be hidden */
     uint32_t secrets_count;
 };

@@ -96,6 +96,7 @@ static void find_output(struct process *process, struct action_result *result)
         break;
     case SCRATCH_OUTPUT_ODD: code = error_set(&err, ORCH_ERR_INVALID, "$ORCH_OUTPUT is not a file"); break;
     }
+    if (code == 0 && file.size == 0 && process->lines[0].failed) code = error_memory(&err); /* stdout is not whole */
     if (code == 0) code = output_parse(file, &process->capture, attempt->arena, &result->output, &remark, &err);
     if (remark.size > 0) attempt->host->log(attempt, LOG_SYSTEM, remark);
     if (code != 0) {
