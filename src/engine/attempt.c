@@ -116,16 +116,31 @@ int engine_report(struct engine *engine, struct engine_execution *execution, uin
 /*
  * What providers say.
  */
+
+/* What cannot be hidden for want of memory is not shown; and those that depend on it would go on with nothing. */
+static void mask_result(struct attempt *attempt, struct action_result *result)
+{
+    struct orch_str output = secrets_mask_json(attempt, result->output, &attempt->arena);
+    struct orch_str error = secrets_mask(attempt, result->error, &attempt->arena);
+    if (result->output.size && !output.data) {
+        if (result->failure == FAILURE_NONE) {
+            result->failure = FAILURE_ERROR;
+            error = STR("cannot take the output: out of memory");
+        }
+        output = STR_NONE;
+    }
+    if (result->error.size && !error.data) error = STR("what failed cannot be said: out of memory");
+    result->output = output;
+    result->error = error;
+}
+
 static void host_done(struct action_attempt *base, const struct action_result *given)
 {
     struct attempt *attempt = (struct attempt *)base;
     struct engine_execution *execution = attempt->execution;
     const struct engine *engine = execution->engine;
     struct action_result result = *given;
-    if (base->secrets_count) {
-        result.output = secrets_mask_json(attempt, result.output, &attempt->arena);
-        result.error = secrets_mask(attempt, result.error, &attempt->arena);
-    }
+    if (base->secrets_count) mask_result(attempt, &result);
     if (!engine->closing && !engine->failed) feed_result(execution, attempt->instance, attempt->fence, &result);
     attempt_remove(attempt);
 }

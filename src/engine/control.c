@@ -32,7 +32,9 @@ struct control {
     struct client *clients;
     uint32_t clients_count;
     int directory;
-    bool closed;
+    uv_pipe_t refused; /* who is sent away for want of memory */
+    bool refusing;     /* it is open */
+    bool closing, closed;
 };
 
 static void client_free(struct client *client)
@@ -210,12 +212,35 @@ static bool same_user(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || peer.uid == 0);
 }
 
+static void on_connect(uv_stream_t *listener, int status);
+
+static void refused(uv_handle_t *handle)
+{
+    struct control *control = handle->data;
+    control->refusing = false;
+    if (!control->closing) on_connect((uv_stream_t *)&control->listener, 0); /* who came meanwhile */
+}
+
+/* libuv listens no more until the one who came is accepted. Without memory for him he is let in and sent away. */
+static void refuse(struct control *control)
+{
+    if (control->refusing) return; /* he waits until that one is gone */
+    control->refusing = true;
+    uv_pipe_init(&control->engine->loop, &control->refused, 0);
+    control->refused.data = control;
+    (void)uv_accept((uv_stream_t *)&control->listener, (uv_stream_t *)&control->refused); /* EAGAIN: he has gone */
+    uv_close((uv_handle_t *)&control->refused, refused);
+}
+
 static void on_connect(uv_stream_t *listener, int status)
 {
     struct control *control = listener->data;
     if (status < 0) return;
     struct client *client = calloc(1, sizeof *client);
-    if (!client) return; /* the peer waits, and is served when there is memory */
+    if (!client) {
+        refuse(control);
+        return;
+    }
     client->control = control;
     buf_init(&client->line, NULL, CONTROL_LINE_MAX);
     uv_pipe_init(&control->engine->loop, &client->pipe, 0);
@@ -281,11 +306,12 @@ void control_close(struct engine *engine)
 {
     struct control *control = engine->control;
     engine->control = NULL;
+    control->closing = true;
     (void)unlinkat(control->directory, "sock", 0);
     /* Whoever waited for an answer has got it: the engine was drained, or has failed and told them. */
     for (struct client *client = control->clients; client; client = client->next) client_close(client);
     uv_close((uv_handle_t *)&control->listener, listener_closed);
-    while (control->clients || !control->closed) uv_run(&engine->loop, UV_RUN_NOWAIT);
+    while (control->clients || control->refusing || !control->closed) uv_run(&engine->loop, UV_RUN_NOWAIT);
     close(control->directory);
     free(control);
 }

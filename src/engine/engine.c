@@ -183,7 +183,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
     engine->mark = arena_str(&engine->arena, store_mark(engine->store));
     engine->admission = admission_new(NULL);
     engine->gathering = batch_new(engine);
-    if (!engine->mark.data || !engine->admission || !engine->gathering) {
+    if ((path && !engine->store_dir.data) || !engine->mark.data || !engine->admission || !engine->gathering) {
         r = error_memory(err);
         goto fail;
     }

@@ -105,10 +105,16 @@ static void close_handle(uv_handle_t *handle, void *ignored)
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
+static int error_loop(struct orch_error *err, int r)
+{
+    if (r == UV_ENOMEM) return error_memory(err);
+    return error_set(err, ORCH_ERR_IO, "cannot make an event loop: %s", uv_strerror(r));
+}
+
 int loop_open(struct engine *engine, struct orch_error *err)
 {
     int r = uv_loop_init(&engine->loop);
-    if (r) return error_set(err, ORCH_ERR_IO, "cannot make an event loop: %s", uv_strerror(r));
+    if (r) return error_loop(err, r);
     uv_timer_init(&engine->loop, &engine->timer);
     uv_prepare_init(&engine->loop, &engine->prepare);
     uv_check_init(&engine->loop, &engine->check);
@@ -117,7 +123,7 @@ int loop_open(struct engine *engine, struct orch_error *err)
     r = uv_async_init(&engine->loop, &engine->wake, on_wake);
     if (r) {
         loop_close(engine);
-        return error_set(err, ORCH_ERR_IO, "cannot make an event loop: %s", uv_strerror(r));
+        return error_loop(err, r);
     }
     engine->timer.data = engine->prepare.data = engine->check.data = engine->wake.data = engine->idle.data = engine;
     uv_prepare_start(&engine->prepare, on_prepare);

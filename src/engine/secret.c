@@ -109,6 +109,15 @@ struct masking {
 
 static void put_masked(struct masking *masking, struct value value);
 
+/* A text that was masked; data NULL: there was no memory for it. */
+static void put_string(struct masking *masking, struct orch_str masked)
+{
+    if (masked.data)
+        json_format_string(masked, &masking->out);
+    else
+        masking->out.failed = true;
+}
+
 /* A secret is not always a string: a number that holds one is hidden too. */
 static void put_number(struct masking *masking, struct value value)
 {
@@ -119,15 +128,19 @@ static void put_number(struct masking *masking, struct value value)
     struct orch_str masked = secrets_mask(masking->attempt, text, masking->arena);
     if (masked.data == text.data) return;
     masking->out.size = at;
-    json_format_string(masked.data ? masked : STR("***"), &masking->out);
+    put_string(masking, masked);
 }
 
 /* Keys that came to be alike are told apart by their place: a JSON object has each key once. */
 static void put_key(struct masking *masking, struct orch_str key, uint32_t index)
 {
     struct orch_str masked = secrets_mask(masking->attempt, key, masking->arena);
-    if (masked.data != key.data) masked = arena_printf(masking->arena, "%.*s #%u", STR_ARG(masked), index + 1);
-    json_format_string(masked, &masking->out);
+    if (masked.data && masked.data != key.data)
+        masked = arena_printf(masking->arena, "%.*s #%u", STR_ARG(masked), index + 1);
+    if (key.size == 0)
+        json_format_string(key, &masking->out);
+    else
+        put_string(masking, masked);
 }
 
 static void put_masked(struct masking *masking, struct value value)
@@ -135,7 +148,10 @@ static void put_masked(struct masking *masking, struct value value)
     struct buf *out = &masking->out;
     switch (value.kind) {
     case VALUE_STRING:
-        json_format_string(secrets_mask(masking->attempt, value_str(value), masking->arena), out);
+        if (value.size == 0)
+            buf_add_text(out, "\"\"");
+        else
+            put_string(masking, secrets_mask(masking->attempt, value_str(value), masking->arena));
         return;
     case VALUE_LIST:
         buf_add_char(out, '[');

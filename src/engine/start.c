@@ -211,6 +211,9 @@ int execution_start(struct engine *engine, const struct engine_start *start, str
         r = execution_feed(execution, &input, err);
     }
     if (r) {
+        /* Something may have been decided before the engine failed: nothing of it was recorded. */
+        batch_drop(execution);
+        limits_forget(execution);
         execution_free(execution);
         return r;
     }
