@@ -52,6 +52,11 @@ nasty: ## end programs that do not want to end, ROUNDS times (200)
 	@scripts/check.sh --build $(BUILD)
 	@python3 tests/nasty/campaign.py --orch $(BUILD)/orch --programs $(BUILD)/tests/nasty --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
+oom: ## fail each allocation, one after the other, wherever there is a scenario
+	@scripts/setup.sh build test
+	@scripts/check.sh --build $(BUILD)
+	@scripts/oom.sh $(BUILD)
+
 bench: build ## measure, beside make and a bare loop
 	@scripts/quietly.sh ninja -C $(BUILD) benches
 	@bench/run.sh $(BUILD)
@@ -69,4 +74,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check sanitize fuzz sim planted nasty bench install clean help
+.PHONY: build demo check sanitize fuzz oom sim planted nasty bench install clean help

@@ -3,6 +3,7 @@
  */
 #include "fail_alloc.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <malloc.h>
@@ -19,6 +20,9 @@
 #define SANITIZED 1
 #endif
 #endif
+
+/* The sanitizer asks for memory before it is ready to check anything. */
+#define UNCHECKED __attribute__((no_sanitize("address", "undefined")))
 
 #ifdef SANITIZED
 #define REAL(name) __interceptor_##name
@@ -39,6 +43,7 @@ static struct shared {
     enum fail_mode mode;
     enum fail_who who;
     pid_t process;
+    char first[128], last[128]; /* files that asked for what failed */
 } * shared;
 
 static _Atomic int64_t live;
@@ -53,7 +58,7 @@ void fail_init(void)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) abort();
     traces = getenv("OOM_TRACE") != NULL;
-    (void)backtrace(frames, 1); /* loads what it needs now */
+    if (traces) (void)backtrace(frames, 1); /* loads what it needs now */
 }
 
 void fail_arm(uint64_t n, enum fail_mode mode, enum fail_who who)
@@ -65,6 +70,7 @@ void fail_arm(uint64_t n, enum fail_mode mode, enum fail_who who)
     shared->process = getpid();
     atomic_store(&shared->count, 0);
     atomic_store(&shared->has_failed, false);
+    shared->first[0] = shared->last[0] = '\0';
     atomic_store(&shared->is_armed, true);
 }
 
@@ -72,6 +78,16 @@ bool fail_disarm(void)
 {
     atomic_store(&shared->is_armed, false);
     return atomic_load(&shared->has_failed);
+}
+
+bool fail_first_was_in(const char *library)
+{
+    return strstr(shared->first, library);
+}
+
+bool fail_last_was_in(const char *library)
+{
+    return strstr(shared->last, library);
 }
 
 uint64_t fail_count(void)
@@ -109,20 +125,34 @@ static void tell_where(void)
     paused--;
 }
 
-static bool is_to_fail(void)
+/* Takes no memory: it only looks through the list of libraries. */
+static void note_file(void *address, char file[128])
+{
+    Dl_info info;
+    const char *name = dladdr(address, &info) && info.dli_fname ? info.dli_fname : "";
+    size_t size = strnlen(name, 127);
+    memcpy(file, name, size);
+    file[size] = '\0';
+}
+
+UNCHECKED static bool is_to_fail(void *caller)
 {
     if (!shared || paused || !atomic_load_explicit(&shared->is_armed, memory_order_relaxed)) return false;
     if ((shared->who == FAIL_MAIN) != (is_main && getpid() == shared->process)) return false;
     uint64_t count = atomic_fetch_add(&shared->count, 1) + 1;
     bool fails = shared->n != 0 && (shared->mode == FAIL_ONCE ? count == shared->n : count >= shared->n);
     if (!fails) return false;
-    if (traces && !atomic_load(&shared->has_failed)) tell_where();
+    if (!atomic_load(&shared->has_failed)) {
+        note_file(caller, shared->first);
+        if (traces) tell_where();
+    }
+    note_file(caller, shared->last);
     atomic_store(&shared->has_failed, true);
     errno = ENOMEM;
     return true;
 }
 
-static void *counted(void *block)
+UNCHECKED static void *counted(void *block)
 {
     if (block) atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
     return block;
@@ -131,28 +161,28 @@ static void *counted(void *block)
 /* Seen by the libraries too. */
 #pragma GCC visibility push(default)
 
-void *malloc(size_t size)
+UNCHECKED void *malloc(size_t size)
 {
-    return is_to_fail() ? NULL : counted(REAL(malloc)(size));
+    return is_to_fail(__builtin_return_address(0)) ? NULL : counted(REAL(malloc)(size));
 }
 
-void *calloc(size_t count, size_t size)
+UNCHECKED void *calloc(size_t count, size_t size)
 {
-    return is_to_fail() ? NULL : counted(REAL(calloc)(count, size));
+    return is_to_fail(__builtin_return_address(0)) ? NULL : counted(REAL(calloc)(count, size));
 }
 
-void *realloc(void *block, size_t size)
+UNCHECKED void *realloc(void *block, size_t size)
 {
     if (block && size == 0) {
         free(block);
         return NULL;
     }
-    if (is_to_fail()) return NULL;
+    if (is_to_fail(__builtin_return_address(0))) return NULL;
     void *moved = REAL(realloc)(block, size);
     return block ? moved : counted(moved);
 }
 
-void *reallocarray(void *block, size_t count, size_t size)
+UNCHECKED void *reallocarray(void *block, size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / size) {
         errno = ENOMEM;
@@ -161,24 +191,24 @@ void *reallocarray(void *block, size_t count, size_t size)
     return realloc(block, count * size);
 }
 
-void free(void *block)
+UNCHECKED void free(void *block)
 {
     if (!block) return;
     atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
     REAL(free)(block);
 }
 
-void *memalign(size_t alignment, size_t size)
+UNCHECKED void *memalign(size_t alignment, size_t size)
 {
-    return is_to_fail() ? NULL : counted(REAL(memalign)(alignment, size));
+    return is_to_fail(__builtin_return_address(0)) ? NULL : counted(REAL(memalign)(alignment, size));
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+UNCHECKED void *aligned_alloc(size_t alignment, size_t size)
 {
     return memalign(alignment, size);
 }
 
-int posix_memalign(void **ret, size_t alignment, size_t size)
+UNCHECKED int posix_memalign(void **ret, size_t alignment, size_t size)
 {
     void *block = memalign(alignment, size);
     if (!block) return ENOMEM;
@@ -187,7 +217,7 @@ int posix_memalign(void **ret, size_t alignment, size_t size)
 }
 
 /* The sanitizer has its own of these, which would go round the above. */
-char *strndup(const char *text, size_t size_max)
+UNCHECKED char *strndup(const char *text, size_t size_max)
 {
     size_t size = strnlen(text, size_max);
     char *copy = malloc(size + 1);
@@ -197,7 +227,7 @@ char *strndup(const char *text, size_t size_max)
     return copy;
 }
 
-char *strdup(const char *text)
+UNCHECKED char *strdup(const char *text)
 {
     return strndup(text, SIZE_MAX);
 }

@@ -48,9 +48,12 @@ static inline void digest_number(uint64_t *digest, uint64_t number)
     digest_mix(digest, &number, sizeof number);
 }
 
+/* Before anything else of this is called; oom_main does it when it was not done. */
+void oom_init(void);
+
 /*
  * Runs them all; the program's exit code. Arguments of the command line:
- *   --share N        tries only one point in N, another for each scenario
+ *   --share N        of scenarios with many points tries only one in N, others for each scenario
  *   --only TEXT      scenarios whose name holds the text
  *   --point MODE/WHO/N  only that one ("once/main/17"), as a failure names it; OOM_TRACE=1 shows where it was asked for
  */
