@@ -24,6 +24,7 @@ static int checkpoint(struct committer *committer, int mode, int *ret_left, stru
     int log = 0, done = 0;
     int rc = sqlite3_wal_checkpoint_v2(committer->db, NULL, mode, &log, &done);
     *ret_left = rc == SQLITE_OK ? log - done : log;
+    if (rc == SQLITE_OK && log == done) return log_end_clear(&committer->log_end, committer->path, err);
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || rc == SQLITE_FULL) return 0;
     if (rc == SQLITE_IOERR_WRITE && sqlite3_system_errno(committer->db) == EDQUOT) return 0;
     return sqlite_error(err, committer->db, rc, committer->path, "cannot bring the log into the database");
@@ -59,6 +60,23 @@ int checkpoint_idle(struct committer *committer, struct orch_error *err)
     }
     if (committer->idle_tries < 16) committer->idle_tries++;
     return code;
+}
+
+int checkpoint_all(sqlite3 *db, struct log_end *end, bool *ret_done, const char *database, struct orch_error *err)
+{
+    int log = 0, done = 0;
+    *ret_done = false;
+    (void)sqlite3_busy_timeout(db, 0); /* a reader in the way is not waited for; cannot fail */
+    int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &done), code = 0;
+    if (rc == SQLITE_OK && log == done) {
+        code = log_end_clear(end, database, err);
+        if (code == 0) rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        *ret_done = code == 0;
+    }
+    (void)sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS);
+    if (code < 0 || rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || rc == SQLITE_FULL)
+        return code;
+    return sqlite_error(err, db, rc, database, "cannot bring the log into the database");
 }
 
 orch_time checkpoint_wait_us(const struct committer *committer)

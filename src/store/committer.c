@@ -215,7 +215,10 @@ static int transact(struct committer *committer, const struct append *appends, c
     int rc = run_patiently(committer->statements[WRITE_BEGIN]);
     if (rc == SQLITE_OK) rc = write_all(committer, appends, definition, definition_last);
     if (rc == SQLITE_OK) rc = run_patiently(committer->statements[WRITE_COMMIT]);
-    if (rc == SQLITE_OK) return 0;
+    if (rc == SQLITE_OK) {
+        log_end_note(&committer->log_end, committer->db);
+        return 0;
+    }
     int code = sqlite_error(err, committer->db, rc, committer->path, "cannot write");
     if (is_full(committer, rc)) code = error_set(err, ORCH_ERR_FULL, "no space left for %s", committer->path);
     if (!sqlite3_get_autocommit(committer->db)) {
@@ -425,13 +428,14 @@ static int start(struct committer *committer, struct orch_error *err)
     return number == 0 ? 0 : error_errno(err, number, "cannot start the store's thread");
 }
 
-int committer_open(struct committer *committer, sqlite3 *db, const struct sqlite_store *store,
-                   const struct store_options *options, struct orch_error *err)
+int committer_open(struct committer *committer, sqlite3 *db, const struct log_end *take_log_end,
+                   const struct sqlite_store *store, const struct store_options *options, struct orch_error *err)
 {
     *committer = (struct committer){.db = db,
                                     .path = store->database,
                                     .dir_fd = store->dir_fd,
                                     .no_sync = options->no_sync,
+                                    .log_end = *take_log_end,
                                     .reserve_size = options->reserve_size,
                                     .wake = options->wake,
                                     .wake_user = options->user};
@@ -455,10 +459,14 @@ void committer_close(struct committer *committer, const struct orch_allocator *a
     if (committer->has_cond) (void)pthread_cond_destroy(&committer->changed);
     if (committer->has_lock) (void)pthread_mutex_destroy(&committer->lock);
     for (int i = 0; i < WRITE_COUNT; i++) (void)sqlite3_finalize(committer->statements[i]); /* the last step's code */
-    /* After a failure the log stays for the next life to look at: it checks what is really on the disk. */
-    if (committer->db && committer->failure.code != 0)
-        (void)sqlite3_db_config(committer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    /* After a failure the log stays for the next life to look at: it checks what is really on the disk. What a reader
+     * keeps from being brought in stays as well, since the note of its end does. */
+    bool is_done = false;
+    if (committer->db && committer->failure.code == 0)
+        (void)checkpoint_all(committer->db, &committer->log_end, &is_done, committer->path, NULL); /* seen in is_done */
+    if (committer->db && !is_done) (void)sqlite3_db_config(committer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(committer->db); /* with nothing open it cannot be busy */
+    if (committer->db && committer->log_end.fd >= 0) (void)close(committer->log_end.fd); /* nothing of it waits */
     while (committer->completed.first) {
         struct append *append = committer->completed.first;
         committer->completed.first = append->next;

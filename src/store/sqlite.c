@@ -23,7 +23,9 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
     case SQLITE_ERROR: /* all statements are ours: a table or column that they name is missing */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: code = ORCH_ERR_CORRUPT; break;
-    case SQLITE_IOERR: code = rc == SQLITE_IOERR_NOMEM ? ORCH_ERR_NO_MEMORY : ORCH_ERR_IO; break;
+    case SQLITE_IOERR:
+        code = rc == SQLITE_IOERR_NOMEM ? ORCH_ERR_NO_MEMORY : rc == SQLITE_IOERR_DATA ? ORCH_ERR_CORRUPT : ORCH_ERR_IO;
+        break;
     case SQLITE_NOMEM: code = ORCH_ERR_NO_MEMORY; break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED: code = ORCH_ERR_CONCURRENCY; break;
@@ -36,10 +38,21 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
     default: break;
     }
     const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
-    (void)error_set(err, code, "%s: %s: %s (SQLite %d)", database, what, text, rc);
-    if (code == ORCH_ERR_CORRUPT)
-        error_hint(err, "nothing was changed; keep a copy of the directory and restore a backup");
+    struct vfs_damage damage;
+    if (rc == SQLITE_IOERR_DATA && db && vfs_get_damage(db, &damage))
+        (void)error_set(err, code, "%s: %s%s: %s %u at byte %lld is damaged: its checksum is wrong", what, database,
+                        damage.is_log ? "-wal" : "", damage.is_log ? "frame" : "page", damage.number,
+                        (long long)damage.offset);
+    else
+        (void)error_set(err, code, "%s: %s: %s (SQLite %d)", database, what, text, rc);
+    if (code == ORCH_ERR_CORRUPT) damage_hint(err);
     return code;
+}
+
+void damage_hint(struct orch_error *err)
+{
+    error_hint(err, "nothing was changed; orch doctor  names what is damaged, orch doctor --salvage DIR  copies what "
+                    "can be read; or restore a backup");
 }
 
 /*
@@ -49,8 +62,13 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
 static int open_writer(const char *database, bool no_sync, sqlite3 **ret, struct orch_error *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+    int reserved = SEAL_SIZE;
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(database, &db, flags, NULL);
+    const char *vfs = vfs_name(VFS_STRICT);
+    if (!vfs) return error_memory(err);
+    int rc = sqlite3_open_v2(database, &db, flags, vfs);
+    /* Of each page, for its seal; taken in when a database is made. */
+    if (rc == SQLITE_OK) rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -193,30 +211,42 @@ static int sync_directories(struct sqlite_store *store, struct orch_error *err)
  * A log that a crash has left: it goes into the database, is written and synced anew, before anything in it is
  * believed. What the page cache holds after a failed sync proves nothing.
  */
-static int absorb_log(struct sqlite_store *store, sqlite3 *db, struct orch_error *err)
+static int absorb_log(struct sqlite_store *store, sqlite3 *db, struct log_end *end, struct orch_error *err)
 {
-    (void)sqlite3_busy_timeout(db, 0); /* a reader in the way is not waited for; cannot fail */
-    int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    (void)sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS);
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED || rc == SQLITE_FULL) return 0;
-    return sqlite_error(err, db, rc, store->database, "cannot bring the log into the database");
+    bool is_done = false;
+    return checkpoint_all(db, end, &is_done, store->database, err);
 }
 
-static int prepare_database(struct sqlite_store *store, sqlite3 *db, bool is_new, bool has_log, const char *noted_mark,
-                            struct orch_error *err)
+static int prepare_database(struct sqlite_store *store, sqlite3 *db, struct log_end *end, bool is_new, bool has_log,
+                            const char *noted_mark, struct orch_error *err)
 {
     uint32_t count = 0;
     const struct migration *list = migrate_list(&count);
     /* Before anything is written: from then on there is a log. */
     int code = !has_log && !is_new ? check_size(store, db, err) : 0;
     if (code == 0) code = exec(db, "PRAGMA journal_mode=WAL", store->database, err);
+    if (code == 0) code = log_end_check(store->dir_fd, db, store->database, err);
     if (code == 0) code = migrate_database(db, list, count, store->database, err);
     if (code == 0 && !noted_mark[0]) code = fill_new(store, db, err);
     if (code == 0) code = read_mark(store, db, err);
     if (code == 0 && noted_mark[0] && strcmp(noted_mark, store->base.mark) != 0)
         code = error_set(err, ORCH_ERR_CORRUPT, "%s is not the database of this store", store->database);
     if (code == 0) code = read_next_number(store, db, err);
-    if (code == 0 && has_log) code = absorb_log(store, db, err);
+    if (code == 0 && (has_log || end->is_noted)) code = absorb_log(store, db, end, err);
+    return code;
+}
+
+/* Opens the database for writing, with seals: one without gets them first. */
+static int open_sealed(struct sqlite_store *store, bool no_sync, bool *has_log, sqlite3 **ret, struct orch_error *err)
+{
+    sqlite3 *db = NULL;
+    int code = open_writer(store->database, no_sync, &db, err);
+    if (code == 0 && vfs_is_unsealed(db)) {
+        code = reseal_database(db, store->dir_fd, store->database, err);
+        *has_log = false;
+        if (code == 0) code = open_writer(store->database, no_sync, &db, err);
+    }
+    if (code == 0) *ret = db;
     return code;
 }
 
@@ -225,12 +255,17 @@ static int open_own(struct sqlite_store *store, const struct store_options *opti
     char noted_mark[33];
     bool made = false, is_new = false, has_log = false;
     sqlite3 *db = NULL;
+    struct vfs_log noted;
+    struct log_end end = {.fd = -1};
     int code = directory_open(store->path, true, &made, &store->dir_fd, err);
     if (code == 0) code = lock_take(store->dir_fd, store->path, &store->lock_fd, noted_mark, err);
     if (code == 0) code = make_database(store, noted_mark, &is_new, &has_log, err);
-    if (code == 0) code = open_writer(store->database, options->no_sync, &db, err);
+    if (code == 0) code = open_sealed(store, options->no_sync, &has_log, &db, err);
     if (code < 0) return code;
-    code = prepare_database(store, db, is_new, has_log, noted_mark, err);
+    code = log_end_open(store->dir_fd, store->path, &end.fd, err);
+    /* What is not readable is written over before it could be taken for something else. */
+    end.is_noted = code == 0 && log_end_read(store->dir_fd, &noted) != LOG_END_NONE;
+    if (code == 0) code = prepare_database(store, db, &end, is_new, has_log, noted_mark, err);
     if (code == 0) code = make_dir(store, "blobs", err);
     if (code == 0) code = make_dir(store, "logs", err);
     if (code == 0 && !noted_mark[0]) {
@@ -238,10 +273,33 @@ static int open_own(struct sqlite_store *store, const struct store_options *opti
         if (code == 0) code = lock_note(store->lock_fd, store->base.mark, err);
     }
     if (code < 0) {
+        /* A log that is not believed stays as it is. */
+        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         (void)sqlite3_close(db); /* with nothing open it cannot be busy */
+        if (end.fd >= 0) (void)close(end.fd);
         return code;
     }
-    return committer_open(&store->committer, db, store, options, err); /* has the connection now, also when it fails */
+    if (options->no_sync && !end.is_noted) {
+        (void)close(end.fd); /* nothing is promised of the log */
+        end.fd = -1;
+    }
+    /* Has the connection now, also when it fails. */
+    return committer_open(&store->committer, db, &end, store, options, err);
+}
+
+/* For a reader: an owner has looked at the log itself, and changes log and note while we look. */
+static int check_log_beside(struct sqlite_store *store, struct orch_error *err)
+{
+    struct vfs_log before, after;
+    struct orch_error error = ORCH_ERROR_INIT;
+    if (lock_is_held(store->path)) return 0;
+    enum log_end_state state = log_end_read(store->dir_fd, &before);
+    int code = log_end_check(store->dir_fd, store->reader, store->database, &error);
+    if (code == 0 || lock_is_held(store->path) || log_end_read(store->dir_fd, &after) != state ||
+        before.frames != after.frames || memcmp(before.salts, after.salts, sizeof before.salts) != 0)
+        return 0;
+    if (err) *err = error;
+    return code;
 }
 
 /* What makes it our database, all seen at one moment: somebody may be making it just now. */
@@ -251,6 +309,10 @@ static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
     const struct migration *list = migrate_list(&count);
     int code = exec(store->reader, "BEGIN", store->database, err);
     if (code == 0) code = migrate_check(store->reader, list[count - 1].version, store->database, err);
+    if (code == 0 && vfs_is_unsealed(store->reader)) {
+        code = error_set(err, ORCH_ERR_VERSION, "%s is a copy without checksums", store->database);
+        error_hint(err, "a command that writes to the store, such as `orch run`, makes them");
+    }
     if (code == 0) code = read_mark(store, store->reader, err);
     if (!sqlite3_get_autocommit(store->reader))
         (void)sqlite3_exec(store->reader, "ROLLBACK", NULL, NULL, NULL); /* it only read */
@@ -267,7 +329,8 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
         return error_errno(err, errno, "there is no store in %s", store->path);
     code = reader_open(store, err);
     if (code < 0) return code;
-    return look_at_reader(store, err);
+    code = look_at_reader(store, err);
+    return code < 0 ? code : check_log_beside(store, err);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "store/internal.h"
+#include "store/vfs.h"
 
 #define STORE_APPLICATION_ID 0x4F524348 /* "ORCH" in the file's header */
 
@@ -58,6 +59,12 @@ enum write_statement {
     WRITE_COUNT
 };
 
+/* orch.db-end: see log_end.c. */
+struct log_end {
+    int fd;        /* -1: nothing is noted */
+    bool is_noted; /* the note tells of frames */
+};
+
 struct committer {
     sqlite3 *db;
     sqlite3_stmt *statements[WRITE_COUNT];
@@ -67,6 +74,7 @@ struct committer {
     uint64_t reserve_size;
     void (*wake)(void *user);
     void *wake_user;
+    struct log_end log_end;
     pthread_t thread;
     bool is_running;         /* the thread was started */
     bool has_lock, has_cond; /* were initialised */
@@ -133,6 +141,8 @@ struct sqlite_store {
 
 /* Fills err from an SQLite result code; returns the ORCH_ERR_*. */
 int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *database, const char *what);
+/* What to do about damage. */
+void damage_hint(struct orch_error *err);
 
 /* lock.c: the directory and who owns it. */
 /* Opens the directory, made when `make`. Refuses one that others may write to. */
@@ -158,12 +168,14 @@ const struct migration *migrate_list(uint32_t *ret_count);
 /* Brings a database to the newest version in one transaction; an empty one is made. */
 int migrate_database(sqlite3 *db, const struct migration *list, uint32_t count, const char *database,
                      struct orch_error *err);
+/* 0 when it is a database of ours, of this version or an older one. */
+int migrate_check_known(sqlite3 *db, uint32_t version, const char *database, struct orch_error *err);
 /* 0 when it has exactly this version. */
 int migrate_check(sqlite3 *db, uint32_t version, const char *database, struct orch_error *err);
 
 /* committer.c */
-int committer_open(struct committer *committer, sqlite3 *db, const struct sqlite_store *store,
-                   const struct store_options *options, struct orch_error *err);
+int committer_open(struct committer *committer, sqlite3 *db, const struct log_end *take_log_end,
+                   const struct sqlite_store *store, const struct store_options *options, struct orch_error *err);
 /* Waits for what was handed in, ends the thread, closes the connection. Accepts a half-built one. */
 void committer_close(struct committer *committer, const struct orch_allocator *allocator);
 /* Frees what became of definitions. */
@@ -177,6 +189,23 @@ int checkpoint_idle(struct committer *committer, struct orch_error *err);
 /* How long to wait for work before checkpoint_idle and reserve_make have something to do, in microseconds;
  * ORCH_TIME_NEVER. */
 orch_time checkpoint_wait_us(const struct committer *committer);
+
+/* Brings the log into the database and empties it. Readers in the way leave it as it is. */
+int checkpoint_all(sqlite3 *db, struct log_end *end, bool *ret_done, const char *database, struct orch_error *err);
+
+/* log_end.c */
+enum log_end_state { LOG_END_NONE, LOG_END_NOTED, LOG_END_DAMAGED };
+enum log_end_state log_end_read(int dir_fd, struct vfs_log *ret);
+/* Whether the log, which `db` has read from, goes as far as was noted; ORCH_ERR_CORRUPT. Not beside an owner. */
+int log_end_check(int dir_fd, sqlite3 *db, const char *database, struct orch_error *err);
+int log_end_open(int dir_fd, const char *path, int *ret_fd, struct orch_error *err);
+/* After a commit. */
+void log_end_note(struct log_end *end, sqlite3 *db);
+/* Once everything in the log is in the database, and before anything is written to the log again or it is cut. */
+int log_end_clear(struct log_end *end, const char *database, struct orch_error *err);
+
+/* reseal.c: closes the connection. */
+int reseal_database(sqlite3 *take_db, int dir_fd, const char *database, struct orch_error *err);
 
 /* reserve.c */
 /* Makes the file when there is plenty of room. */

@@ -22,6 +22,7 @@
 #include "base/crc32c.h"
 #include "engine/engine.h"
 #include "store/internal.h"
+#include "store/vfs.h"
 #include "sys/logfile.h"
 #include "take.h"
 
@@ -146,13 +147,18 @@ static void make_execution(struct store *store, const struct workflow *workflow,
 /* Small pages make a small file, of which more of the bytes mean something. */
 static void shrink(void)
 {
-    char file[160], sql[200];
+    char file[160], small[170], sql[300];
     sqlite3 *db;
 
     snprintf(file, sizeof(file), "%s/orch.db", path);
-    PROPERTY(sqlite3_open(file, &db) == SQLITE_OK);
-    snprintf(sql, sizeof(sql), "PRAGMA page_size=512; PRAGMA journal_mode=DELETE; VACUUM; PRAGMA journal_mode=WAL;");
+    snprintf(small, sizeof(small), "%s.small", file);
+    snprintf(sql, sizeof(sql), "PRAGMA journal_mode=DELETE; PRAGMA page_size=512; VACUUM INTO '%s'", small);
+    PROPERTY(sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, vfs_name(VFS_STRICT)) == SQLITE_OK);
     PROPERTY(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    PROPERTY(sqlite3_close(db) == SQLITE_OK);
+    PROPERTY(rename(small, file) == 0);
+    PROPERTY(sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, vfs_name(VFS_STRICT)) == SQLITE_OK);
+    PROPERTY(sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) == SQLITE_OK);
     PROPERTY(sqlite3_close(db) == SQLITE_OK);
     int fd = open(file, O_RDONLY);
     PROPERTY(fd >= 0);
@@ -295,27 +301,38 @@ static void read_store(enum store_mode mode)
 
 /* ---- damage ---- */
 
-static void write_database(const void *data, size_t size)
+/* With checksums that are right, or nothing of what was changed would be looked at. */
+static void write_database(const void *data, size_t size, bool is_sealed)
 {
+    static unsigned char bytes[DATABASE_SIZE_MAX];
+
+    if (size > sizeof(bytes)) size = sizeof(bytes);
+    if (size > 0) memcpy(bytes, data, size);
+    for (size_t at = 0; is_sealed && at + PAGE_SIZE_MIN <= size; at += PAGE_SIZE_MIN)
+        seal_put(bytes + at, PAGE_SIZE_MIN, (uint32_t)(at / PAGE_SIZE_MIN) + 1);
     remove_file("orch.db-wal");
     remove_file("orch.db-shm");
-    write_file("orch.db", data, size);
+    remove_file("orch.db-end");
+    write_file("orch.db", bytes, size);
 }
 
 static void change_bytes(struct take *take)
 {
     static unsigned char bytes[DATABASE_SIZE_MAX];
     size_t size = good_size;
+    bool is_sealed = true;
 
     memcpy(bytes, good, good_size);
     while (take->size > 0) {
         size_t at = (take_byte(take) | take_byte(take) << 8) % good_size;
         if (at == 511) /* and sometimes it is cut */
             size = take_below(take, 100) * good_size / 100;
+        else if (at == 510) /* or the change is noticed */
+            is_sealed = false;
         else
             bytes[at] = (unsigned char)take_byte(take);
     }
-    write_database(bytes, size);
+    write_database(bytes, size, is_sealed);
 }
 
 static const struct column {
@@ -400,7 +417,7 @@ static void change_rows(struct take *take)
     unsigned char *changed = sqlite3_serialize(db, "main", &size, 0);
     PROPERTY(changed && size >= 512);
     changed[18] = changed[19] = 2;
-    write_database(changed, (size_t)size);
+    write_database(changed, (size_t)size, true);
     sqlite3_free(changed);
     sqlite3_close(db);
 }
@@ -437,7 +454,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     if (good_size == 0) make_good();
     switch (take_below(&take, 6)) {
     case 0:
-        write_database(take.next, take.size);
+        write_database(take.next, take.size, true);
         read_store(STORE_READ);
         break;
     case 1:
@@ -454,7 +471,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         struct store *store;
         struct orch_str text;
         struct arena arena;
-        write_database(good, good_size);
+        write_database(good, good_size, true);
         write_file("blobs/3/1", take.next, take.size);
         arena_init(&arena, NULL, FUZZ_MEMORY_MAX);
         PROPERTY(store_open(path, &options, &store, &err) == 0);

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/vfs.h"
+
 /* In the child: dies as soon as the trace holds this. */
 static const char *dies_at;
 static int dies_after; /* so many transitions; 0: by dies_at */
@@ -299,7 +301,8 @@ static void damage(const struct world *world, const char *sql)
     sqlite3 *db;
     char *message = NULL;
     snprintf(path, sizeof path, "%s/orch.db", world->store_path);
-    assert_int_equal(SQLITE_OK, sqlite3_open(path, &db));
+    /* As the store opens it, so that what is written has its checksum. */
+    assert_int_equal(SQLITE_OK, sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, vfs_name(VFS_STRICT)));
     if (sqlite3_exec(db, sql, NULL, NULL, &message)) fail_msg("%s: %s", sql, message);
     sqlite3_close(db);
 }

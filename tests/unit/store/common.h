@@ -23,6 +23,18 @@
 
 #include "base/error.h"
 #include "store/store.h"
+#include "store/vfs.h"
+
+/* As the store opens it, so that what is written has seals. */
+static inline sqlite3 *open_database(const char *path)
+{
+    sqlite3 *db = NULL;
+    int reserved = SEAL_SIZE;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs_name(VFS_STRICT)),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved), SQLITE_OK);
+    return db;
+}
 
 struct fixture {
     char dir[64]; /* made; the store is below it */

@@ -100,7 +100,7 @@ static void test_every_version(void **state)
         fixture_init(&f);
         assert_int_equal(mkdir(f.path, 0700), 0);
         snprintf(path, sizeof path, "%s/orch.db", f.path);
-        sqlite3 *db = open_db(path);
+        sqlite3 *db = list[i].version < 2 ? open_db(path) : open_database(path); /* from 2 on pages have seals */
         exec(db, sql.data);
         (void)sqlite3_close(db);
         if (list[i].version < list[count - 1].version) {

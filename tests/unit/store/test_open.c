@@ -29,13 +29,24 @@ static void database(const struct fixture *f, char out[128])
     snprintf(out, 128, "%s/orch.db", f->path);
 }
 
-static void exec(const char *path, const char *sql)
+static void exec_on(sqlite3 *db, const char *sql)
 {
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     char *message = NULL;
     if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void exec(const char *path, const char *sql)
+{
+    exec_on(open_database(path), sql);
+}
+
+/* As SQLite's own shell does it: without seals. */
+static void exec_plain(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    exec_on(db, sql);
 }
 
 static void test_made(void **state)
@@ -300,10 +311,10 @@ static void test_strange(void **state)
     fixture_init(&f);
     database(&f, db);
     assert_int_equal(mkdir(f.path, 0700), 0);
-    exec(db, "CREATE TABLE groceries(name)");
+    exec_plain(db, "CREATE TABLE groceries(name)");
     assert_refused(f.path, STORE_OWN, ORCH_ERR_CORRUPT, "orch.db is not a database of this program");
     assert_refused(f.path, STORE_READ, ORCH_ERR_CORRUPT, "orch.db is not a database of this program");
-    exec(db, "DROP TABLE groceries; PRAGMA application_id = 7");
+    exec_plain(db, "DROP TABLE groceries; PRAGMA application_id = 7");
     assert_refused(f.path, STORE_OWN, ORCH_ERR_CORRUPT, "orch.db is not a database of this program");
     fixture_done(&f);
 }
@@ -469,6 +480,47 @@ static void test_somebody_elses(void **state)
     fixture_done(&f);
 }
 
+/* What SQLite's own tools write is noticed; but a whole copy that they made is taken, and sealed. */
+static void test_shell_writes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char db[128], sql[200];
+    fixture_init(&f);
+    fixture_open(&f);
+    for (int i = 0; i < 30; i++) (void)make_execution(&f, "w", 1);
+    f.store = store_close(f.store);
+    database(&f, db);
+    snprintf(sql, sizeof sql, "VACUUM INTO '%s/copy'", f.path);
+    exec_plain(db, sql);
+    exec_plain(db, "UPDATE executions SET error = 'x' WHERE number = 3");
+    struct store_options options = {.mode = STORE_READ};
+    struct orch_error err = ORCH_ERROR_INIT;
+    struct arena arena;
+    struct store_execution e;
+    arena_init(&arena, NULL, 0);
+    assert_int_equal(store_open(f.path, &options, &f.store, NULL), 0);
+    assert_int_equal(store_get_execution(f.store, 3, &arena, &e, &err), ORCH_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "orch.db: page "));
+    assert_non_null(strstr(err.message, "is damaged: its checksum is wrong"));
+    assert_non_null(strstr(err.hint, "orch doctor --salvage"));
+    f.store = store_close(f.store);
+    arena_done(&arena);
+
+    char copy[128];
+    snprintf(copy, sizeof copy, "%s/copy", f.path);
+    assert_int_equal(rename(copy, db), 0);
+    assert_refused(f.path, STORE_READ, ORCH_ERR_VERSION, "orch.db is a copy without checksums");
+    for (int round = 0; round < 2; round++) {
+        fixture_open(&f);
+        assert_int_equal(count_alive(f.store), 30);
+        f.store = store_close(f.store);
+    }
+    assert_int_equal(store_open(f.path, &options, &f.store, NULL), 0);
+    assert_int_equal(count_alive(f.store), 30);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_damaged_page),
         cmocka_unit_test(test_half_made),
+        cmocka_unit_test(test_shell_writes),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_somebody_elses),
     };
