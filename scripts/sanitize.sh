@@ -13,7 +13,7 @@ run()
 
 export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
-export TSAN_OPTIONS="second_deadlock_stack=1:${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="second_deadlock_stack=1:suppressions=$PWD/scripts/tsan.supp:${TSAN_OPTIONS:-}"
 status=0
 case ${1:-all} in
 address) run build-asan address,undefined || status=1 ;;
