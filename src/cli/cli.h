@@ -118,6 +118,11 @@ int cli_run_number(struct store *store, const char *id, int64_t *ret, struct orc
 /* Who does it: $ORCH_USER, else the login name. */
 struct orch_str cli_user(struct arena *arena);
 
+/* The file that NAME means: itself, with an ending left out, or in a folder of that name (orch.yaml, or named like the folder). In the arena. */
+int cli_find_definition(const char *name, struct arena *arena, struct orch_str *ret, struct orch_error *err);
+/* Parameters as a MAP: those of a JSON file (NULL: none), and over them each "name=value" of the list. */
+int cli_given_parameters(const char *file, const struct option_list *list, struct arena *arena, struct value *ret, struct orch_error *err);
+
 /* Tables: columns that line up; wide characters count right. */
 struct cli_table;
 struct cli_table *cli_table_new(const char *headings);                   /* "RUN|WORKFLOW|STATE": a heading that begins with > is right-aligned */
@@ -143,6 +148,7 @@ int cli_pause(int argc, char **argv);
 int cli_resume(int argc, char **argv);
 int cli_approve(int argc, char **argv);
 int cli_signal(int argc, char **argv);
+int cli_simulate(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

@@ -16,6 +16,7 @@ const struct cli_verb cli_verbs[] = {
     {"validate", "author", "check a workflow file and show all that is wrong with it", cli_validate},
     {"fmt", "author", "print the normal form of a workflow file", cli_fmt},
     {"graph", "author", "draw a workflow's graph", cli_graph},
+    {"simulate", "author", "what may become of a workflow: many runs in virtual time, nothing is run", cli_simulate},
     {"schema", "author", "print the JSON Schema of workflow files", cli_schema},
     {"eval", "author", "evaluate an expression", cli_eval},
     {"ps", "runs", "what is active", cli_ps},

@@ -32,87 +32,15 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
-static bool is_directory(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* FILE, or NAME with an ending left out, or a folder that holds orch.yaml or a file named like itself. */
-static int find_file(struct run *run, struct orch_error *err)
-{
-    static const char *const endings[] = {".yaml", ".yml", ".json"};
-    struct orch_str given = str_from(run->name);
-    while (given.size > 1 && given.data[given.size - 1] == '/') given.size--;
-    if (is_file(run->name)) {
-        run->file = arena_str(&run->arena, given);
-        return run->file.data ? 0 : error_memory(err);
-    }
-    size_t base = given.size;
-    while (base > 0 && given.data[base - 1] != '/') base--;
-    for (size_t i = 0; i < 3; i++) {
-        struct orch_str tries[3] = {
-            arena_printf(&run->arena, "%.*s%s", STR_ARG(given), endings[i]),
-            arena_printf(&run->arena, "%.*s/orch%s", STR_ARG(given), endings[i]),
-            arena_printf(&run->arena, "%.*s/%.*s%s", STR_ARG(given), (int)(given.size - base), given.data + base, endings[i]),
-        };
-        for (size_t n = 0; n < 3; n++) {
-            if (!tries[n].data) return error_memory(err);
-            if (!is_file(tries[n].data)) continue;
-            run->file = tries[n];
-            return 0;
-        }
-    }
-    error_set(err, ORCH_ERR_NOT_FOUND, is_directory(run->name) ? "there is no workflow file in %s" : "there is no file %s", run->name);
-    error_hint(err, is_directory(run->name) ? "looked for orch.yaml and a file named like the folder" : "give the path of a workflow file (.yaml or .json)");
-    return ORCH_ERR_NOT_FOUND;
-}
-
 static int read_file(struct run *run, struct orch_error *err)
 {
-    int r = find_file(run, err);
+    int r = cli_find_definition(run->name, &run->arena, &run->file, err);
     if (!r) r = file_read(run->file.data, FILE_SIZE_MAX, &run->arena, &run->text, err);
     if (r) return r;
     char *real = realpath(run->file.data, NULL);
     run->path = arena_str(&run->arena, real ? str_from(real) : run->file);
     free(real);
     return run->path.data ? 0 : error_memory(err);
-}
-
-/* --params FILE, and over it each -p name=value. */
-static int given_parameters(struct run *run, struct value *ret, struct orch_error *err)
-{
-    struct value from_file = value_null();
-    if (run->parameters_file) {
-        struct orch_str text;
-        int r = file_read(run->parameters_file, FILE_SIZE_MAX, &run->arena, &text, err);
-        if (!r) r = json_parse(text, NULL, &run->arena, &from_file, err);
-        if (!r && from_file.kind != VALUE_MAP) r = error_set(err, ORCH_ERR_USAGE, "the parameters are no JSON object");
-        if (r) {
-            if (err && !err->file[0]) snprintf(err->file, sizeof err->file, "%s", run->parameters_file);
-            return r;
-        }
-    }
-    uint32_t count = from_file.kind == VALUE_MAP ? from_file.size : 0;
-    struct value_member *members = ARENA_ARRAY(&run->arena, (size_t)count + run->parameters.count, struct value_member);
-    if (!members) return error_memory(err);
-    if (count) memcpy(members, value_members(from_file), count * sizeof *members);
-    for (uint32_t i = 0; i < run->parameters.count; i++) {
-        struct orch_str text = str_from(run->parameters.items[i]);
-        size_t equals = str_find(text, STR("="), 0);
-        if (equals == SIZE_MAX || equals == 0) {
-            error_set(err, ORCH_ERR_USAGE, "-p wants name=value, not \"%s\"", run->parameters.items[i]);
-            return ORCH_ERR_USAGE;
-        }
-        if (!utf8_is_valid(text, NULL)) return error_set(err, ORCH_ERR_USAGE, "the value of -p %.*s is not UTF-8", (int)equals, text.data);
-        struct value key = value_string(str_of(text.data, equals)), value = value_string(str_of(text.data + equals + 1, text.size - equals - 1));
-        uint32_t at = 0;
-        while (at < count && !value_equal(members[at].key, key)) at++;
-        members[at] = (struct value_member){key, value};
-        if (at == count) count++;
-    }
-    if (value_map(members, count, &run->arena, ret)) return error_memory(err);
-    return 0;
 }
 
 /* What is wrong or worth telling of the definition, in the run's own way of telling. */
@@ -160,7 +88,7 @@ static int start(struct run *run, struct foreground *foreground, struct engine_e
     if (tell_findings(run, diags)) return EXIT_INVALID;
     if (r) return cli_error(err);
     struct value given, parameters;
-    r = given_parameters(run, &given, err);
+    r = cli_given_parameters(run->parameters_file, &run->parameters, &run->arena, &given, err);
     if (!r) {
         struct diags *wrong = ARENA_NEW(&run->arena, struct diags);
         if (!wrong) r = error_memory(err);
