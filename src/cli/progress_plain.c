@@ -129,7 +129,8 @@ static void task_ended(struct progress *progress, struct engine_execution *execu
         break;
     case TASK_SKIPPED:
         begin_line(progress, path, "skip");
-        buf_add_text(&plain->line, transition->reason == REASON_WHEN ? "its condition was false" : "not started: something before it failed");
+        if (transition->reason != REASON_WHEN) buf_add_text(&plain->line, "not started: ");
+        core_why(engine_execution_core(execution), transition->instance, transition->at, &plain->line);
         break;
     case TASK_CANCELLED: begin_line(progress, path, "cancel"); break;
     case TASK_COMPENSATED: begin_line(progress, path, "undone"); break;

@@ -395,7 +395,14 @@ static void draw_task(struct progress *progress, uint32_t at)
             if (detail) put(tty, COLOR_RED, detail->error);
             if (instance->task->continue_on_error) put_text(tty, COLOR_GREY, " (allowed)");
         }
-        if (state == TASK_SKIPPED) put_text(tty, COLOR_GREY, "%s", reason == REASON_WHEN ? "skipped: its condition was false" : "not started");
+        if (state == TASK_SKIPPED) {
+            struct buf why;
+            buf_init(&why, NULL, 256);
+            buf_add_text(&why, reason == REASON_WHEN ? "skipped: " : "not started: ");
+            core_why(core, core_get_frame(core, 0)->first + at, engine_execution_now(progress->execution), &why);
+            put(tty, COLOR_GREY, buf_str(&why));
+            buf_done(&why);
+        }
         return;
     }
     if (!is_leaf(instance) && state == TASK_RUNNING) {

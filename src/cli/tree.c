@@ -58,9 +58,7 @@ static void print_instance(struct cli_tree *tree, uint32_t at, int depth)
     if (detail && detail->error.size && instance->state != TASK_SUCCEEDED) {
         fputs("  ", stdout);
         cli_put_clean(detail->error, 80);
-    } else if (instance->state == TASK_SKIPPED) {
-        printf("  %s", instance->reason == REASON_WHEN ? "its condition was false" : "something before it failed");
-    } else if (instance->state == TASK_PENDING || instance->state == TASK_WAITING) {
+    } else if (instance->state == TASK_PENDING || instance->state == TASK_WAITING || instance->state == TASK_SKIPPED) {
         struct buf why;
         buf_init(&why, NULL, 1024);
         core_why(tree->core, at, tree->now, &why);

@@ -66,9 +66,8 @@ static void put_ended(const struct core *core, const struct core_transition *tra
     const struct core_detail *detail = core_get_instance(core, transition->instance)->detail;
     switch ((enum task_state)transition->state) {
     case TASK_SKIPPED:
-        buf_add_text(out, transition->reason == REASON_WHEN      ? "skipped: its condition was false"
-                          : transition->reason == REASON_STOPPED ? "not started: the run was stopping"
-                                                                 : "not started: something before it failed");
+        buf_add_text(out, transition->reason == REASON_WHEN ? "skipped: " : "not started: ");
+        core_why(core, transition->instance, transition->at, out);
         return;
     case TASK_SUCCEEDED: buf_add_text(out, "succeeded"); break;
     case TASK_FAILED: buf_add_text(out, "failed"); break;

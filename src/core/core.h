@@ -231,7 +231,8 @@ void core_path(const struct core *core, uint32_t instance, struct buf *out);
 uint32_t core_find(const struct core *core, struct orch_str path);
 /* The item a for_each frame stands for, as JSON text; empty when there is none. */
 struct orch_str core_frame_item(const struct core *core, uint32_t frame, struct arena *arena);
-/* Why an instance is not running, in a sentence: "waits for build and test", "approval: ship it?", "retries in 3s". Empty when it is running or over. */
+/* Why an instance is not running, in a sentence: "waits for build and test", "approval: ship it?", "retries in 3s"; of a skipped one
+ * why it was, "its condition was false". Empty when it is running or over. */
 void core_why(const struct core *core, uint32_t instance, orch_time now, struct buf *out);
 /* A digest of everything that matters in the state: two folds of one journal agree. For tests and the simulator. */
 uint64_t core_digest(const struct core *core);

@@ -245,6 +245,14 @@ static void why_waiting(const struct core *core, uint32_t number, orch_time now,
     }
 }
 
+static const char *why_skipped(const struct core_instance *instance)
+{
+    if (instance->reason == REASON_STOPPED) return "stopped before its turn";
+    if (instance->reason != REASON_WHEN) return "something before it failed";
+    /* The reason is handed on; whose condition it was shows in whether it could have started. */
+    return join_verdict(instance) == VERDICT_GO ? "its condition was false" : "so was what it follows";
+}
+
 void core_why(const struct core *core, uint32_t number, orch_time now, struct buf *out)
 {
     if (number >= core->instances.count) return;
@@ -255,10 +263,10 @@ void core_why(const struct core *core, uint32_t number, orch_time now, struct bu
         buf_add_text(out, core->state == EXECUTION_PAUSED ? "the execution is paused" : "waits for its turn");
         return;
     case TASK_WAITING: why_waiting(core, number, now, out); return;
+    case TASK_SKIPPED: buf_add_text(out, why_skipped(instance)); return;
     case TASK_RUNNING:
     case TASK_SUCCEEDED:
     case TASK_FAILED:
-    case TASK_SKIPPED:
     case TASK_CANCELLED:
     case TASK_TIMED_OUT:
     case TASK_COMPENSATING:

@@ -429,5 +429,20 @@ def test_stopping_on_a_full_disk(box):
     contains(box.read("full.err"), "run r-", "make room, then: orch run --continue r-")
 
 
+def test_why_something_was_skipped(box):
+    """Its own condition, that of what it follows, a failure, or a stop: four different things."""
+    box.write("w.yaml", "mode: dag\ntasks:\n  own: {when: params.no, noop: {}}\n  follows: {depends_on: own, when: 1 + 1 == 2 || params.no, noop: {}}\n"
+                        "  fails: {exec: ['false']}\n  after: {depends_on: fails, noop: {}}\n"
+                        "  g: {fail_fast: true, continue_on_error: true, tasks: {a: {exec: ['false']}, b: {exec: [sleep, '60']}, c: {depends_on: b, noop: {}}}}\n"
+                        "parameters: {no: {default: false}}\n")
+    told = box.run("run", "w.yaml", "--progress", "plain").err
+    shown = box.run("show").out
+    for task, why in (("own", "its condition was false"), ("follows", "so was what it follows"), ("after", "something before it failed"),
+                      ("g/c", "stopped before its turn")):
+        equal(box.run("show", "last", "--why", task).out, why + "\n")
+        check(re.search(rf"{task} +skip +.*{why}", told), task, told)
+        check(re.search(rf"{task[-1:]} +skipped +{why}", shown), task, shown)
+
+
 if __name__ == "__main__":
     main(globals())
