@@ -149,7 +149,8 @@ static int errno_code(int errno_value)
     case EDQUOT: return ORCH_ERR_FULL;
     case ENOENT: return ORCH_ERR_NOT_FOUND;
     case EACCES:
-    case EPERM: return ORCH_ERR_DENIED;
+    case EPERM:
+    case EROFS: return ORCH_ERR_DENIED;
     case ENOMEM: return ORCH_ERR_NO_MEMORY;
     default: return ORCH_ERR_IO;
     }

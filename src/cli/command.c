@@ -68,6 +68,7 @@ static int ask_owner(struct command *command, struct orch_error *err)
             int r = json_parse(str_from(command->text), NULL, &command->arena, &data, err);
             if (r) {
                 error_context(err, "--data is no JSON");
+                snprintf(err->file, sizeof err->file, "--data");
                 return r;
             }
             add(members, &count, "data", data);

@@ -67,6 +67,14 @@ static int unknown(const struct cli_usage *usage, struct orch_str name)
     return wrong(usage, "unknown option --%.*s", STR_ARG(name));
 }
 
+/* Names the first one that is not there: of "RUN EVENT" with one given, EVENT. */
+static int missing(const struct cli_usage *usage, uint32_t given)
+{
+    const char *name = usage->arguments;
+    while (given-- > 0 && strchr(name, ' ')) name = strchr(name, ' ') + 1;
+    return wrong(usage, "%.*s is missing", (int)strcspn(name, " ."), name);
+}
+
 static bool is_choice(const char *choices, struct orch_str value)
 {
     for (struct orch_str rest = str_from(choices); rest.size;) {
@@ -167,7 +175,7 @@ int cli_parse(const struct cli_usage *usage, int argc, char **argv, int *ret_pos
         int r = argv[i][1] == '-' ? parse_long(usage, argc, argv, &i) : parse_letters(usage, argc, argv, &i);
         if (r >= 0) return r;
     }
-    if ((uint32_t)count < usage->positionals_min) return wrong(usage, "%s is missing", usage->arguments);
+    if ((uint32_t)count < usage->positionals_min) return missing(usage, (uint32_t)count);
     if ((uint32_t)count > usage->positionals_max) return wrong(usage, "too much: \"%s\"", argv[1 + (int)usage->positionals_max]);
     *ret_positionals = count;
     return -1;

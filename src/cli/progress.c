@@ -69,10 +69,16 @@ void progress_clock(const struct progress *progress, struct buf *out)
     buf_printf(out, "%02lld:%02lld.%lld", (long long)(tenths / 600 % 60), (long long)(tenths / 10 % 60), (long long)(tenths % 10));
 }
 
+static const char *signal_name(int number)
+{
+    const char *name = sigabbrev_np(number);
+    return name ? name : "?"; /* a real-time one */
+}
+
 void progress_reason(const struct core_transition *transition, struct buf *out)
 {
     if (transition->failure == FAILURE_EXIT) buf_printf(out, "exit=%d", transition->exit_code);
-    else if (transition->failure == FAILURE_SIGNAL) buf_printf(out, "signal=%s", strsignal(transition->signal));
+    else if (transition->failure == FAILURE_SIGNAL) buf_printf(out, "signal=SIG%s", signal_name(transition->signal));
     else if (transition->failure == FAILURE_TIMEOUT || transition->failure == FAILURE_LOST) buf_add_text(out, failure_to_string((enum failure)transition->failure));
     else cli_clean(transition->error, 100, false, out);
 }
@@ -80,8 +86,9 @@ void progress_reason(const struct core_transition *transition, struct buf *out)
 static void note_failed(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
 {
     const struct core_instance *instance = core_get_instance(engine_execution_core(execution), transition->instance);
-    /* Groups and loops failed because of something in them: that is what is named. */
-    if (instance->task->kind != TASK_LEAF || instance->task->continue_on_error) return;
+    /* Where groups and loops failed because of something in them, that is what is named. */
+    if (instance->task->kind != TASK_LEAF && transition->failure == FAILURE_CHILD) return;
+    if (instance->task->continue_on_error) return;
     uint32_t at = progress->failed_count++;
     if (at >= PROGRESS_FAILED_MAX) return;
     if (!progress->failed) progress->failed = ARENA_ARRAY(&progress->arena, PROGRESS_FAILED_MAX, struct progress_failed);
@@ -278,9 +285,11 @@ static void print_end(struct progress *progress)
         buf_done(&clean);
     }
     if (!store_path(engine_store(progress->engine))) return;
-    fprintf(stderr, "  next:  orch retry %s --failed    run only what failed and what follows\n", progress->id);
-    if (progress->failed_count && progress->failed)
-        fprintf(stderr, "         orch show %s %.*s    its inputs and attempts\n", progress->id, STR_ARG(progress->failed[0].path));
+    struct orch_str path = progress->failed_count && progress->failed ? progress->failed[0].path : STR_NONE;
+    int width = path.size < 60 ? (int)path.size : 60; /* what they are for stands in a column */
+    if (width < (int)strlen("--failed")) width = (int)strlen("--failed");
+    fprintf(stderr, "  next:  orch retry %s %-*s    run only what failed and what follows\n", progress->id, width, "--failed");
+    if (path.size) fprintf(stderr, "         orch show  %s %-*.*s    its inputs and attempts\n", progress->id, width, (int)path.size, path.data);
 }
 
 struct progress *progress_close(struct progress *progress)

@@ -187,6 +187,10 @@ static int print_record(void *user, uint64_t first_seq, uint32_t count, struct o
                 buf_printf(&line, " %s", execution_state_to_string((enum execution_state)transition->state));
             if (transition->attempt) buf_printf(&line, " try %u", transition->attempt);
             if (transition->reason) buf_printf(&line, " %s", reason_to_string((enum reason)transition->reason));
+            if (transition->type == TRANSITION_SIGNAL_RECEIVED || transition->reason == REASON_EVENT) {
+                buf_add_char(&line, ' ');
+                cli_clean(transition->name, 60, false, &line);
+            }
             if (transition->error.size) {
                 buf_add_text(&line, "  ");
                 cli_clean(transition->error, 100, false, &line);

@@ -283,8 +283,11 @@ static int run_again(struct step *step, uint32_t from)
     bool *live = mark_live(core, step->arena);
 
     if (!live) return error_memory(step->err);
-    if (from == CORE_NONE && core->state == EXECUTION_SUCCEEDED)
-        return error_set(step->err, ORCH_ERR_STATE, "the execution succeeded: say from which task on to run it again");
+    if (from == CORE_NONE && core->state == EXECUTION_SUCCEEDED) {
+        error_set(step->err, ORCH_ERR_STATE, "it succeeded: there is nothing that failed to be run again");
+        error_hint(step->err, "say from which task on to run it again: --from TASK");
+        return ORCH_ERR_STATE;
+    }
     int rc = from != CORE_NONE ? mark_way(&again, live, from) : 0;
     if (rc < 0) return rc;
     if (from != CORE_NONE) {

@@ -444,5 +444,35 @@ def test_why_something_was_skipped(box):
         check(re.search(rf"{task[-1:]} +skipped +{why}", shown), task, shown)
 
 
+def test_closing_words(box):
+    """Everything that failed by itself is named, blocks too; what to do next stands in two columns."""
+    box.write("bad.yaml", "parameters: {n: {default: 5}}\ntasks:\n  loop: {for_each: {in: params.n}, noop: {}}\n  again: {repeat: {until: again.output > 9, max: 2}, transform: iteration}\n"
+                          "  late: {timeout: 100ms, tasks: {x: {wait: 1h}}}\n  inside: {tasks: {y: {shell: kill -SEGV $$}}}\n")
+    told = box.run("run", "bad.yaml", "--progress", "plain").err
+    contains(told, "  loop failed: for_each", "  again failed: `until` did not hold", "  late failed: timed out", "  inside/y failed: killed by SIGSEGV", "signal=SIGSEGV")
+    check("  inside failed:" not in told, told)
+    places = [line.index(words) for line in told.splitlines() for words in ("run only what failed", "its inputs and attempts") if words in line]
+    check(len(places) == 2 and places[0] == places[1], told)
+
+
+def test_words_of_refusals(box):
+    """What is missing or wrong is named by itself, and so is the way on."""
+    contains(box.run("signal", "r-1").err, "orch signal: EVENT is missing\n")
+    contains(box.run("retry").err, "orch retry: RUN is missing\n")
+    contains(box.run("fmt").err, "orch fmt: FILE is missing\n")
+    box.write("w.yaml", "tasks: {a: {wait: {event: paid}}}\n")
+    run = box.start("run", "w.yaml", "--progress", "plain")
+    run.expect("event paid")
+    wrong = box.run("signal", "last", "paid", "--data", "{a: 1}")
+    equal(wrong.code, 3)
+    contains(wrong.err, "--> --data:1:2")
+    equal(box.run("signal", "last", "paid").code, 0)
+    equal(run.wait().code, 0)
+    check(re.search(r"task.waiting +a .*event paid\n.* signal.received +paid  by ", box.run("show", "--history").out), box.run("show", "--history").out)
+    done = box.run("retry", "last")
+    equal(done.code, 6)
+    contains(done.err, "--from TASK")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -130,6 +130,7 @@ static void test_errno(void **state)
         {ENOENT, ORCH_ERR_NOT_FOUND, "open x: No such file or directory"},
         {EACCES, ORCH_ERR_DENIED, "open x: Permission denied"},
         {EPERM, ORCH_ERR_DENIED, "open x: Operation not permitted"},
+        {EROFS, ORCH_ERR_DENIED, "open x: Read-only file system"},
         {ENOMEM, ORCH_ERR_NO_MEMORY, "open x: Cannot allocate memory"},
         {EIO, ORCH_ERR_IO, "open x: Input/output error"},
         {99999, ORCH_ERR_IO, "open x: unknown system error"},
