@@ -118,11 +118,13 @@ static int lock_try(int fd, const char *path, struct orch_error *err)
 
 int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], struct orch_error *err)
 {
-    int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+    int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0) return error_errno(err, errno, "%s/lock", path);
     long pid = 0;
     char mark[33];
-    int code = lock_try(fd, path, err);
+    int code = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) ? error_set(err, ORCH_ERR_CORRUPT, "%s/lock is no file", path)
+                                                           : lock_try(fd, path, err);
     if (code == 0) {
         lock_read(fd, &pid, mark);
         code = lock_write(fd, mark, err);
@@ -157,7 +159,7 @@ bool lock_is_held(const char *path)
     char name[4096 + 8];
     int size = snprintf(name, sizeof name, "%s/lock", path);
     if (size < 0 || (size_t)size >= sizeof name) return false;
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a pipe in its place holds nobody up */
     if (fd < 0) return false;
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;

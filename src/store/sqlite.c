@@ -327,6 +327,7 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
     if (code < 0) return code;
     if (fstatat(store->dir_fd, "orch.db", &st, AT_SYMLINK_NOFOLLOW) < 0)
         return error_errno(err, errno, "there is no store in %s", store->path);
+    if (!S_ISREG(st.st_mode)) return error_set(err, ORCH_ERR_CORRUPT, "%s is not a regular file", store->database);
     code = reader_open(store, err);
     if (code < 0) return code;
     code = look_at_reader(store, err);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -112,7 +113,7 @@ struct logfile *logfile_new(struct orch_str dir, struct orch_str execution_id, s
 
 static int open_file(struct logfile *log, struct orch_error *err)
 {
-    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     off_t end;
 
     log->fd = open(log->path.data, flags, 0600);
@@ -253,12 +254,17 @@ int logfile_each(const char *file, uint64_t offset, uint64_t *ret_offset,
                  int (*fn)(void *user, orch_time at, char stream, struct orch_str line), void *user,
                  struct orch_error *err)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC), result = 0;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), result = 0;
+    struct stat status;
     char *room;
     size_t used = 0;
     bool at_end = false;
 
     if (fd < 0) return error_errno(err, errno, "cannot open the log %s", file);
+    if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
+        close(fd);
+        return error_set(err, ORCH_ERR_CORRUPT, "the log %s is no file", file);
+    }
     room = mem_resize(NULL, NULL, 0, READ_SIZE);
     if (!room) {
         close(fd);

@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <signal.h>
 
+#include "store/sqlite.h"
+
 static int open_code(const char *path, enum store_mode mode, struct orch_error *err)
 {
     struct store_options options = {.mode = mode};
@@ -449,6 +451,17 @@ static void test_places(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/etc/passwd", path), 0);
     assert_refused(f.path, STORE_OWN, ORCH_ERR_CORRUPT, "orch.db");
+    assert_refused(f.path, STORE_READ, ORCH_ERR_CORRUPT, "orch.db");
+    /* Nor a pipe: nobody waits for its other end. */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_refused(f.path, STORE_OWN, ORCH_ERR_CORRUPT, "orch.db is not a regular file");
+    assert_refused(f.path, STORE_READ, ORCH_ERR_CORRUPT, "orch.db is not a regular file");
+    snprintf(path, sizeof path, "%s/lock", f.path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_false(lock_is_held(f.path));
+    assert_refused(f.path, STORE_OWN, ORCH_ERR_CORRUPT, "lock is no file");
     fixture_done(&f);
 }
 

@@ -247,10 +247,59 @@ static void test_error(void **state)
     (void)state;
 }
 
+static int no_line(void *user, orch_time at, char stream, struct orch_str line)
+{
+    (void)at;
+    (void)stream;
+    (void)line;
+    ++*(int *)user;
+    return 0;
+}
+
+/* A pipe or a link in a log's place is not waited for, not read and not written. */
+static void test_no_file(void **state)
+{
+    static const struct {
+        bool is_link;
+        int code;
+    } table[] = {{false, ORCH_ERR_CORRUPT}, {true, ORCH_ERR_IO}};
+    struct buf path;
+    char kept[128];
+
+    (void)snprintf(kept, sizeof(kept), "%s/kept", home);
+    assert_int_equal(file_replace(kept, STR("1 o kept\n"), 0600, NULL), 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct orch_error err = ORCH_ERROR_INIT;
+        struct logfile *log;
+        struct arena arena;
+        struct orch_str text;
+        int lines = 0;
+
+        buf_init(&path, NULL, 0);
+        logfile_path(str_from(home), STR("odd"), STR("t"), 0, (uint32_t)i, &path);
+        *strrchr(path.data, '/') = '\0';
+        assert_int_equal(file_make_dirs(path.data, NULL), 0);
+        path.data[strlen(path.data)] = '/';
+        assert_int_equal(table[i].is_link ? symlink(kept, path.data) : mkfifo(path.data, 0600), 0);
+        assert_int_equal(logfile_each(path.data, 0, NULL, no_line, &lines, &err), table[i].code);
+        assert_int_equal(lines, 0);
+        log = logfile_new(str_from(home), STR("odd"), STR("t"), 0, (uint32_t)i);
+        assert_int_equal(logfile_add(log, 1, 'o', STR("x"), &err), 0);
+        assert_true(logfile_flush(log, &err) < 0);
+        assert_null(logfile_close(log));
+        arena_init(&arena, NULL, 0);
+        assert_int_equal(file_read(kept, 100, &arena, &text, NULL), 0);
+        assert_true(str_is(text, "1 o kept\n"));
+        arena_done(&arena);
+        buf_done(&path);
+    }
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_names_differ),
                                        cmocka_unit_test(test_lines), cmocka_unit_test(test_bound),
-                                       cmocka_unit_test(test_error)};
+                                       cmocka_unit_test(test_error), cmocka_unit_test(test_no_file)};
     return cmocka_run_group_tests(tests, begin, end);
 }
