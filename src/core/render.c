@@ -35,7 +35,7 @@ static int env_add(struct env_map *env, struct orch_str name, struct value value
     return 0;
 }
 
-/* Variables are text: strings as they are, null as nothing, everything else as JSON. */
+/* Variables are text. */
 static int env_text(struct value value, struct arena *arena, struct value *ret)
 {
     struct buf buf;
@@ -45,7 +45,7 @@ static int env_text(struct value value, struct arena *arena, struct value *ret)
         return 0;
     }
     buf_init(&buf, NULL, 0);
-    if (value.kind != VALUE_NULL) json_format(value, 0, &buf);
+    template_add_text(&buf, value);
     struct orch_str text = buf.failed ? STR_NONE : arena_str(arena, buf_str(&buf));
     buf_done(&buf);
     if (!text.data) return ORCH_ERR_NO_MEMORY;

@@ -250,8 +250,7 @@ static int render_expr(const struct template_part *part, const struct expr_env *
     return rc;
 }
 
-/* How a value reads inside a text: what is text already has no quotes. */
-static void add_text(struct buf *buf, struct value v)
+void template_add_text(struct buf *buf, struct value v)
 {
     switch ((enum value_kind)v.kind) {
     case VALUE_NULL: return;
@@ -303,7 +302,7 @@ static int render_text(const struct template *tmpl, const struct expr_env *env, 
         }
         struct value value;
         rc = render_expr(part, env, arena, &value, err);
-        if (rc == 0) add_text(&buf, value);
+        if (rc == 0) template_add_text(&buf, value);
     }
     if (rc == 0 && buf.failed) {
         /* Which of the two it was: the content stops before the piece that did not fit. */

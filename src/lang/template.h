@@ -56,6 +56,10 @@ int template_compile(struct value value, const struct expr_limits *limits, struc
 int template_render(const struct template *tmpl, const struct expr_env *env, struct arena *arena, struct value *ret,
                     struct orch_error *err);
 
+/* How a value reads inside a text, and as an environment variable: null is nothing, what JSON writes as a text has no
+ * quotes, all else is JSON. */
+void template_add_text(struct buf *buf, struct value value);
+
 /* Calls fn for each placeholder's expression; stops at the first non-zero result and returns it. */
 int template_each_expr(const struct template *tmpl, int (*fn)(void *user, const struct template_part *part), void *user);
 

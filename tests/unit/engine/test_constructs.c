@@ -164,6 +164,10 @@ static const struct play plays[] = {
      "env: {A: one, B: '{{ who }}'}\nparameters: {who: {type: string, default: two}}\ntasks:\n  a: {exec: [sh, -c, "
      "'printf \"\\\"$A $B $C\\\"\"'], env: {C: three}}\noutput: '{{ a.output }}'\n",
      NULL, EXECUTION_SUCCEEDED, "\"one two three\"", "a=succeeded", NULL},
+    {"env of values that JSON writes as texts",
+     "env: {T: \"{{ timestamp('2024-02-29T01:02:03Z') }}\", D: \"{{ duration('90s') }}\", N: '{{ null }}', L: '{{ [1, \"a\"] "
+     "}}'}\ntasks:\n  a: {shell: 'printf %s \"$T $D $N, $L!\"'}\noutput: '{{ a.output }}'\n",
+     NULL, EXECUTION_SUCCEEDED, "\"2024-02-29T01:02:03Z 90s , [1,\\\"a\\\"]!\"", "a=succeeded", NULL},
     {"parameters",
      "parameters: {n: {type: integer, required: true}, s: {type: string, default: x}}\ntasks:\n  a: {transform: 's + "
      "string(n + params.n)'}\noutput: '{{ a.output }}'\n",
