@@ -151,8 +151,8 @@ bool output_parse_progress(struct orch_str line, double *ret_fraction, struct or
     return true;
 }
 
-/* JSON on one line, as it stands where that is one line already. Returns 0, ORCH_ERR_INVALID when it is none, or
- * ORCH_ERR_NO_MEMORY. */
+/* JSON on one line, as it stands where that is one line already. Returns 0, ORCH_ERR_INVALID when it is none,
+ * ORCH_ERR_LIMIT when there is too much of it, or ORCH_ERR_NO_MEMORY. */
 static int parse_json(struct orch_str text, bool container_only, struct arena *arena, struct orch_str *ret)
 {
     const struct json_limits limits = {.nodes_max = NODES_MAX};
@@ -174,7 +174,17 @@ static int parse_json(struct orch_str text, bool container_only, struct arena *a
     }
     arena_rewind(arena, mark);
     if (result == 0) *ret = text;
-    return result == ORCH_ERR_NO_MEMORY ? result : result == 0 ? 0 : ORCH_ERR_INVALID;
+    return result;
+}
+
+/* What is no JSON is a text; what would be, were there less of it, too, but that is said. */
+static bool is_text(int result, struct orch_str *remark)
+{
+    if (result == ORCH_ERR_LIMIT) {
+        *remark = STR("the output has more than 1,000,000 values or is nested more than 64 deep, too much for JSON that "
+                      "expressions can use: it is taken as text");
+    }
+    return result == ORCH_ERR_LIMIT || result == ORCH_ERR_INVALID;
 }
 
 static int text_as_json(struct orch_str text, struct arena *arena, struct orch_str *ret, struct orch_error *err)
@@ -208,7 +218,7 @@ int output_parse(struct orch_str file, const struct output_capture *capture, str
     *ret = STR_NONE;
     if (text.size > 0) {
         result = parse_json(text, false, arena, ret);
-        if (result == ORCH_ERR_INVALID) return text_as_json(text, arena, ret, err);
+        if (is_text(result, remark)) return text_as_json(text, arena, ret, err);
         return result == 0 ? 0 : error_memory(err);
     }
     if (capture->kept.failed) return error_memory(err);
@@ -216,12 +226,16 @@ int output_parse(struct orch_str file, const struct output_capture *capture, str
     if (!capture->overflowed) {
         if (text.size == 0) return 0;
         result = parse_json(text, false, arena, ret);
-        if (result == ORCH_ERR_INVALID) result = parse_json(last_line(text), true, arena, ret);
-        if (result == ORCH_ERR_INVALID) return text_as_json(text, arena, ret, err);
+        if (result == ORCH_ERR_INVALID || result == ORCH_ERR_LIMIT) {
+            int last = parse_json(last_line(text), true, arena, ret);
+
+            if (last != ORCH_ERR_INVALID) result = last;
+        }
+        if (is_text(result, remark)) return text_as_json(text, arena, ret, err);
         return result == 0 ? 0 : error_memory(err);
     }
     result = parse_json(last_line(text), true, arena, ret);
-    if (result == ORCH_ERR_INVALID) {
+    if (result == ORCH_ERR_INVALID || result == ORCH_ERR_LIMIT) {
         *remark = STR("stdout is larger than 1 MiB and does not end with a line of JSON: the task has no output; write "
                       "it to $ORCH_OUTPUT");
         return 0;

@@ -61,6 +61,44 @@ static void test_values(void **state)
 }
 
 /* Beyond what is kept only a last line of JSON is a value, and the log is told when there is none. */
+/* JSON that is too much for expressions is a text, and the log says so; a last line of JSON counts all the same. */
+static void test_too_much_json(void **state)
+{
+    static const struct {
+        const char *before; /* what is repeated 1,000,001 times */
+        const char *after;
+        bool to_file, is_text;
+    } table[] = {{"0,", "0]", true, true}, {"[", "", true, true}, {"[", "", false, true}, {"[", "\n{\"a\":1}", false, false}};
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct output_capture capture = {.overflowed = false};
+        struct arena arena;
+        struct buf text;
+        struct orch_str value = STR_NONE, remark = STR_NONE;
+
+        arena_init(&arena, NULL, 0);
+        buf_init(&text, NULL, 0);
+        buf_init(&capture.kept, NULL, 0);
+        buf_add_char(&text, '[');
+        for (int n = 0; n < (table[i].to_file ? 1000001 : 1000); n++) buf_add_text(&text, table[i].before);
+        buf_add_text(&text, table[i].after);
+        if (!table[i].to_file) buf_add(&capture.kept, buf_str(&text));
+        assert_int_equal(output_parse(table[i].to_file ? buf_str(&text) : STR_NONE, &capture, &arena, &value, &remark, NULL), 0);
+        if (table[i].is_text) {
+            assert_int_equal(value.size, text.size + 2);
+            assert_int_equal(value.data[0], '"');
+            assert_true(str_find(remark, STR("taken as text"), 0) != SIZE_MAX);
+        } else {
+            assert_true(str_is(value, "{\"a\":1}"));
+            assert_int_equal(remark.size, 0);
+        }
+        buf_done(&capture.kept);
+        buf_done(&text);
+        arena_done(&arena);
+    }
+    (void)state;
+}
+
 static void test_capture_bound(void **state)
 {
     static const struct {
@@ -222,7 +260,7 @@ static void test_lines(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_capture_bound),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_too_much_json), cmocka_unit_test(test_capture_bound),
                                        cmocka_unit_test(test_progress), cmocka_unit_test(test_lines)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
