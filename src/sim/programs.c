@@ -45,15 +45,16 @@ static void fill(const struct program *program, struct action_result *ret)
         ret->output = program->way.output;
         break;
     case FAILURE_EXIT:
-        ret->exit_code = 1;
+        ret->exit_code = program->way.exit_code ? program->way.exit_code : 1;
         ret->error = STR("exit code 1");
         break;
     case FAILURE_SIGNAL:
-        ret->signal = 11;
+        ret->signal = program->way.signal ? program->way.signal : 11;
         ret->error = STR("killed by SIGSEGV");
         break;
     default: ret->error = STR("failed"); break;
     }
+    if (program->way.failure != FAILURE_NONE && program->way.error.size) ret->error = program->way.error;
 }
 
 static void on_end(void *user, uint64_t serial)

@@ -16,6 +16,9 @@ struct sim;
 struct sim_attempt {
     orch_time duration;      /* microseconds until it ends by itself; ORCH_TIME_NEVER: it hangs */
     enum failure failure;    /* how it ends then: FAILURE_NONE, _EXIT, _SIGNAL, _ERROR or _PERMANENT */
+    int32_t exit_code;       /* of FAILURE_EXIT; 0: 1 */
+    int32_t signal;          /* of FAILURE_SIGNAL; 0: SIGSEGV */
+    struct orch_str error;   /* of a failure; empty: what is usual. Lives until the attempt is over */
     struct orch_str output;  /* JSON text, or empty; lives until the attempt is over */
     orch_time stop_duration; /* from being asked to stop until it obeys; the grace at most, then it is killed */
     bool is_refused;         /* it cannot even be started */
