@@ -4,6 +4,7 @@
  * Nothing is run: the journal is folded, as it is when a run is taken up after a crash.
  */
 #include "cli/tree.h"
+#include "cli/whatif.h"
 
 #include <stdlib.h>
 
@@ -18,7 +19,9 @@ struct child {
 };
 
 struct replay {
-    const char *store_option, *format, *at_text, *from_text, *to_text, *task;
+    const char *store_option, *format, *at_text, *from_text, *to_text, *task, *what_if;
+    struct option_list parameters;
+    uint32_t jobs;
     uint64_t at, from, to; /* at UINT64_MAX: the list is wanted */
     struct arena arena;
     struct store *store;
@@ -254,9 +257,44 @@ static int check_options(struct replay *replay)
     if (!r) r = read_sequence("to", replay->to_text, &replay->to, &replay->err);
     if (!r && replay->at_text && (replay->from_text || replay->to_text || replay->task))
         r = error_set(&replay->err, ORCH_ERR_USAGE, "--at shows one moment; --from, --to and --task are for the list");
-    if (!r && !replay->at_text && replay->tree.all)
+    if (!r && (replay->at_text || replay->what_if) && strcmp(replay->format, "jsonl") == 0)
+        r = error_set(&replay->err, ORCH_ERR_USAGE, "-o jsonl is for the list");
+    if (!r && replay->what_if && (replay->from_text || replay->to_text || replay->task))
+        r = error_set(&replay->err, ORCH_ERR_USAGE, "--from, --to and --task are for the list");
+    if (!r && !replay->what_if && (replay->parameters.count || replay->jobs))
+        r = error_set(&replay->err, ORCH_ERR_USAGE, "-p and -j are for --what-if");
+    if (!r && !replay->at_text && !replay->what_if && replay->tree.all)
         r = error_set(&replay->err, ORCH_ERR_USAGE, "--all is for the tree that --at shows; the list is always whole");
     return r;
+}
+
+static int look(struct replay *replay, int64_t number)
+{
+    /* One before, so that the transition itself is seen when it is folded. */
+    uint64_t begin = replay->at_text && replay->at ? replay->at - 1 : 0;
+    int r = engine_view_open_at(replay->store, number, begin, &replay->view, &replay->err);
+    if (r) return r;
+    store_execution_id(number, replay->id);
+    replay->core = engine_view_core(replay->view);
+    replay->tree.core = replay->core;
+    replay->tree.arena = &replay->arena;
+    if (!replay->at_text) return print_list(replay);
+    if (replay->at <= engine_view_last(replay->view)) return print_moment(replay);
+    error_set(&replay->err, ORCH_ERR_NOT_FOUND, "the history of run %s ends with transition %llu", replay->id,
+              (unsigned long long)engine_view_last(replay->view));
+    error_hint(&replay->err, "orch replay %s  lists them", replay->id);
+    return ORCH_ERR_NOT_FOUND;
+}
+
+static int what_if(struct replay *replay, int64_t number)
+{
+    struct whatif_options options = {.file = replay->what_if,
+                                     .sequence = replay->at_text ? replay->at : UINT64_MAX,
+                                     .parameters = replay->parameters,
+                                     .jobs = replay->jobs ? replay->jobs : 4,
+                                     .json = replay->is_json,
+                                     .all = replay->tree.all};
+    return whatif_run(&options, replay->store, number, &replay->err);
 }
 
 int cli_replay(int argc, char **argv)
@@ -267,7 +305,13 @@ int cli_replay(int argc, char **argv)
         {"from", 0, OPTION_TEXT, &replay.from_text, "SEQ", "the list begins here", NULL},
         {"to", 0, OPTION_TEXT, &replay.to_text, "SEQ", "the list ends here", NULL},
         {"task", 0, OPTION_TEXT, &replay.task, "PATH", "of this task, and what is inside of it, alone", NULL},
-        {"all", 'a', OPTION_FLAG, &replay.tree.all, NULL, "with --at: the whole tree, however large", NULL},
+        {"what-if", 0, OPTION_TEXT, &replay.what_if, "FILE",
+         "what this version of the definition would have done from there; nothing is run", NULL},
+        {"param", 'p', OPTION_LIST, &replay.parameters, "K=V", "with --what-if: another parameter; may be given again",
+         NULL},
+        {"jobs", 'j', OPTION_COUNT, &replay.jobs, "N", "with --what-if: programs at once; 4 unless said", NULL},
+        {"all", 'a', OPTION_FLAG, &replay.tree.all, NULL, "with --at or --what-if: everything, however much it is",
+         NULL},
         {"store", 0, OPTION_TEXT, &replay.store_option, "DIR", "where the run is kept", NULL},
         {"output", 'o', OPTION_CHOICE, &replay.format, "FORMAT", "how to print", "text,json,jsonl"},
         {0}};
@@ -278,7 +322,8 @@ int cli_replay(int argc, char **argv)
                    "stood at one of them",
         .examples = "  orch replay r-7Q2K                       everything that was recorded, in words\n"
                     "  orch replay r-7Q2K --task 'clean[183]'   of one task\n"
-                    "  orch replay r-7Q2K --at 12               how the run stood after its 12th transition",
+                    "  orch replay r-7Q2K --at 12               how the run stood after its 12th transition\n"
+                    "  orch replay r-7Q2K --what-if new.yaml    where another version of the definition parts from it",
         .options = options,
         .positionals_max = 1};
     int count, r = cli_parse(&usage, argc, argv, &count);
@@ -292,30 +337,13 @@ int cli_replay(int argc, char **argv)
     r = check_options(&replay);
     if (!r) r = cli_store_read(replay.store_option, &replay.arena, &replay.store, &replay.err);
     if (!r) r = cli_run_number(replay.store, count ? argv[1] : NULL, &number, &replay.err);
-    /* One before, so that the transition itself is seen when it is folded. */
-    uint64_t begin = replay.at_text && replay.at ? replay.at - 1 : 0;
-    if (!r) r = engine_view_open_at(replay.store, number, begin, &replay.view, &replay.err);
-    if (!r) {
-        store_execution_id(number, replay.id);
-        replay.core = engine_view_core(replay.view);
-        replay.tree.core = replay.core;
-        replay.tree.arena = &replay.arena;
-        if (replay.at_text) {
-            if (replay.at > engine_view_last(replay.view)) {
-                error_set(&replay.err, ORCH_ERR_NOT_FOUND, "the history of run %s ends with transition %llu", replay.id,
-                          (unsigned long long)engine_view_last(replay.view));
-                error_hint(&replay.err, "orch replay %s  lists them", replay.id);
-                r = ORCH_ERR_NOT_FOUND;
-            } else
-                r = print_moment(&replay);
-        } else
-            r = print_list(&replay);
-    }
+    if (!r) r = replay.what_if ? what_if(&replay, number) : look(&replay, number);
     replay.view = engine_view_close(replay.view);
     if (replay.store) store_close(replay.store);
     free(replay.children);
     buf_done(&replay.line);
     buf_done(&replay.tree.text);
     arena_done(&replay.arena);
-    return r ? cli_error(&replay.err) : EXIT_OK;
+    free(replay.parameters.items);
+    return r < 0 ? cli_error(&replay.err) : r;
 }

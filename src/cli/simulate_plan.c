@@ -340,13 +340,22 @@ int simulate_plan_learn(struct simulate_plan *plan, struct store *store, struct 
     return r;
 }
 
-bool simulate_plan_learned(const struct simulate_plan *plan, struct orch_str stripped, uint64_t bits,
-                           orch_time *ret_duration, struct orch_str *ret_output)
+static int compare_times(const void *a, const void *b)
 {
+    orch_time x = *(const orch_time *)a, y = *(const orch_time *)b;
+    return (x > y) - (x < y);
+}
+
+bool simulate_plan_learned(const struct simulate_plan *plan, struct orch_str stripped, orch_time *ret_duration,
+                           struct orch_str *ret_output)
+{
+    orch_time durations[LEARN_SAMPLES_MAX];
     const struct map_entry *entry = map_find(&plan->learned, stripped);
     const struct learned *learned = entry ? entry->pointer : NULL;
     if (!learned || !learned->count) return false;
-    *ret_duration = learned->durations[bits % learned->count];
+    memcpy(durations, learned->durations, learned->count * sizeof *durations);
+    qsort(durations, learned->count, sizeof *durations, compare_times);
+    *ret_duration = durations[(learned->count - 1) / 2];
     *ret_output = learned->output;
     return true;
 }

@@ -32,9 +32,10 @@ int simulate_plan_check(const struct simulate_plan *plan, const struct workflow 
  */
 int simulate_plan_learn(struct simulate_plan *plan, struct store *store, struct orch_str workflow, uint32_t *ret_runs,
                         struct orch_error *err);
-/* How long a task took when it succeeded, drawn from what was learned; false when nothing is known of it. */
-bool simulate_plan_learned(const struct simulate_plan *plan, struct orch_str stripped, uint64_t bits,
-                           orch_time *ret_duration, struct orch_str *ret_output);
+/* How long a task usually took when it succeeded (the median), and what it gave last; false, and nothing is set, when
+ * nothing is known of it. */
+bool simulate_plan_learned(const struct simulate_plan *plan, struct orch_str stripped, orch_time *ret_duration,
+                           struct orch_str *ret_output);
 
 /* simulation_options.ask; user: the plan. */
 void simulate_plan_ask(void *user, const struct simulation_question *question, struct simulation_answer *ret);

@@ -237,6 +237,10 @@ static void on_attempt(void *user, const struct action_attempt *attempt, struct 
     s->options.ask(s->options.user, &question, &answer);
     ret->duration = answer.duration;
     ret->failure = answer.failure;
+    ret->exit_code = answer.exit_code;
+    ret->signal = answer.signal;
+    ret->error = answer.error;
+    ret->is_refused = answer.failure == FAILURE_START;
     if (answer.failure == FAILURE_NONE) ret->output = answer.output;
 }
 
@@ -252,9 +256,9 @@ static void on_append(void *user, struct sim_append *ret)
 /* Expressions see the environment that a run would see; a secret has a value that is none. */
 static const char *on_environment(void *user, const char *name)
 {
-    (void)user;
-    if (str_starts_with(str_from(name), STR("ORCH_SECRET_"))) return "simulated";
-    return getenv(name);
+    struct simulation *s = user;
+    if (str_starts_with(str_from(name), STR("ORCH_SECRET_"))) return ENGINE_VIEW_SECRET;
+    return s->options.environment ? s->options.environment(s->options.user, name) : getenv(name);
 }
 
 static int on_read_file(void *user, const char *path, size_t size_max, struct arena *arena, struct orch_str *ret,

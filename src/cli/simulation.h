@@ -16,20 +16,21 @@ struct simulation;
 /* What is about to go on: an attempt of a program, or a person or event that is waited for. */
 struct simulation_question {
     uint64_t seed;
-    struct orch_str
-        path;     /* from the outermost run in: "regions[2]/fetch"; tasks of sub-workflows behind their task's */
-    uint32_t row; /* the task of the definition: simulation_path */
-    enum action_kind kind;                /* APPROVAL, WAIT for an event, or what a provider carries out */
-    uint32_t attempt;                     /* how often it was asked about this path in this run: 1 is the first */
+    struct orch_str path;  /* from the outermost run in: "regions[2]/fetch"; of a sub-workflow: behind its task's */
+    uint32_t row;          /* the task of the definition: simulation_path */
+    enum action_kind kind; /* APPROVAL, WAIT for an event, or what a provider carries out */
+    uint32_t attempt;      /* how often it was asked about this path in this run: 1 is the first */
     const struct action_attempt *program; /* NULL for an approval or event */
     struct arena *arena;                  /* for the answer; lives until the end of the attempt, or for the call */
 };
 
 struct simulation_answer {
     orch_time duration;   /* ORCH_TIME_NEVER: it hangs; nobody answers; the event does not come */
-    enum failure failure; /* FAILURE_NONE, _EXIT, _SIGNAL, _ERROR or _PERMANENT; any of them: an approval is refused */
+    enum failure failure; /* FAILURE_NONE, _EXIT, _SIGNAL, _ERROR, _PERMANENT or _START; any: an approval is refused */
+    int32_t exit_code, signal;   /* 0: the usual */
+    struct orch_str error;       /* empty: the usual */
     struct orch_str output;      /* JSON text or empty; of an event: its data */
-    struct orch_str by, comment; /* of an approval */
+    struct orch_str by, comment; /* of an approval; comment: a JSON string */
 };
 
 struct simulation_options {
@@ -46,7 +47,8 @@ struct simulation_options {
                  const struct core_transition *transition);
     /* The orchestrator is killed, or up again. May be NULL. */
     void (*tell_crash)(void *user, orch_time at, bool is_up);
-    /* As in engine_world; NULL: the machine's files. */
+    /* As in engine_world; NULL: the machine's. */
+    const char *(*environment)(void *user, const char *name);
     int (*read_file)(void *user, const char *path, size_t size_max, struct arena *arena, struct orch_str *ret,
                      struct orch_error *err);
     void *user;

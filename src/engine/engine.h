@@ -180,6 +180,7 @@ bool engine_execution_blocked(const struct engine_execution *execution, uint32_t
  * view_close.
  */
 struct engine_view;
+#define ENGINE_VIEW_SECRET "orch-made-up-secret" /* what core_render has for each secret here: their values are not looked at */
 int engine_view_open(struct store *store, int64_t number, struct engine_view **ret, struct orch_error *err);
 /* The same as it stood after so many transitions; 0: before the first. ORCH_ERR_NOT_FOUND when there were never so many. */
 int engine_view_open_at(struct store *store, int64_t number, uint64_t sequence, struct engine_view **ret,

@@ -103,6 +103,15 @@ static int view_blob(void *user, uint64_t blob, struct arena *arena, struct orch
     return store_get_blob(view->store, view->number, blob, arena, ret, err);
 }
 
+static int view_secret(void *user, struct orch_str name, struct arena *arena, struct orch_str *ret,
+                       struct orch_error *err)
+{
+    (void)user;
+    (void)name;
+    *ret = arena_str(arena, STR(ENGINE_VIEW_SECRET));
+    return ret->data ? 0 : error_memory(err);
+}
+
 static int advance(struct engine_view *view, struct fold *fold, struct orch_error *err)
 {
     struct arena scratch;
@@ -154,7 +163,7 @@ int engine_view_open_at(struct store *store, int64_t number, uint64_t sequence, 
         }
     }
     if (!r) {
-        struct core_env env = {.blob = view_blob, .zone = view_zone, .user = view};
+        struct core_env env = {.blob = view_blob, .zone = view_zone, .secret = view_secret, .user = view};
         view->core = core_new(view->workflow, 0, &env, NULL);
         struct fold fold = {.last_seq = sequence};
         r = view->core ? advance(view, &fold, err) : error_memory(err);

@@ -4,6 +4,7 @@
 usage: replay.py --orch PATH
 """
 import json
+import os
 import re
 
 from harness import check, contains, equal, main, wait_until
@@ -190,6 +191,176 @@ def test_commands_in_words(box):
     text = box.run("replay").out
     for wanted in [r"  ok +waits for an approval$", r"  - +paused by ", r"  - +goes on: the pause was ended by ", r"  ok +approved by .*: \"?fine", r'  - +event "go" came by ']:
         check(re.search(wanted, text, re.M), wanted, "is not in\n" + text)
+
+
+ETL = """
+name: etl
+parameters: {day: {type: string, default: mon}}
+tasks:
+  fetch: {shell: "printf '[1,2,3]' > $ORCH_OUTPUT", env: {DAY: "{{ day }}", ID: "{{ execution.id }}"}}
+  clean: {depends_on: fetch, for_each: {in: "fetch.output", as: i}, shell: "test $I != 2 || exit 75", env: {I: "{{ string(i) }}"}}
+  report: {depends_on: clean, shell: "true"}
+  side: {shell: "true"}
+  small: {depends_on: fetch, when: "size(fetch.output) < 3", shell: "true"}
+  sub: {workflow: inner}
+finally: {tidy: {shell: "true"}}
+"""
+
+
+def what_if(box, file, *args, code=0):
+    done = box.run("replay", "last", "--what-if", file, "-o", "json", *args)
+    equal(done.code, code, done)
+    return done.json() if code == 0 else done
+
+
+def changes(report):
+    return {(c["change"], c["task"]): c for c in report["changes"]}
+
+
+def test_what_if_nothing_changed(box):
+    """Under its own definition a run is what it was, whatever happened in it."""
+    for args in ([], ["-p", "fail=true"]):
+        code = every(box, *args).code
+        report = what_if(box, "every.yaml")
+        equal((report["changes"], report["moves"], report["made_up"]), ([], [], 0))
+        for side in ("recorded", "before", "after"):
+            equal(report[side]["state"], "compensated" if code else "succeeded", side)
+        equal(report["after"].get("output"), box.run("show", "last", "-o", "json").json().get("output"))
+        text = box.run("replay", "--what-if", "every.yaml")
+        contains(text.out, "the same tasks, in the same order", "nothing was run")
+        # At each point of it: what was not known yet is made up, and succeeds.
+        last = report["last"]
+        for at in (1, 2, last // 3, last // 2):
+            report = what_if(box, "every.yaml", "--at", str(at))
+            equal((report["changes"], report["moves"], report["sequence"]), ([], [], at))
+        if not args:
+            equal(report["after"]["state"], "succeeded")
+
+
+def test_what_if(box):
+    box.write("etl.yaml", ETL)
+    box.write("inner.yaml", "tasks: {x: {shell: 'true'}, y: {depends_on: x, shell: 'true'}}\n")
+    equal(box.run("run", "etl.yaml", "--progress", "quiet").code, 1)
+    runs = [line.split()[:3] for line in box.run("runs").out.splitlines()]
+    report = what_if(box, "etl.yaml")
+    equal((report["changes"], report["made_up"]), ([], 0))
+    # Another command, another condition, a task less, a task more.
+    box.write("new.yaml", ETL.replace("|| exit 75", "|| true").replace("< 3", "< 4").replace('  side: {shell: "true"}', '  lint: {depends_on: fetch, shell: "true"}'))
+    report = what_if(box, "new.yaml")
+    found = changes(report)
+    equal(set(found), {("again", "clean[0]"), ("again", "clean[1]"), ("again", "clean[2]"), ("new", "lint"), ("new", "small"), ("new", "report"), ("gone", "side")})
+    equal(found[("again", "clean[1]")]["difference"], "command")
+    equal((found[("again", "clean[1]")]["before"]["state"], found[("again", "clean[1]")]["after"]["state"]), ("failed", "succeeded"))
+    check(found[("gone", "side")]["has_run"] and "has_run" not in found[("new", "lint")], found)
+    equal((report["recorded"]["state"], report["before"]["state"], report["after"]["state"]), ("failed", "failed", "succeeded"))
+    text = box.run("replay", "--what-if", "new.yaml").out
+    for wanted in [r"^would run again +clean\[1\] +other: command; succeeded, not failed: exit code 75$", r"^would run +lint +it is new$", r"^would run +small +it was skipped$",
+                   r"^would not run +side +it is not there any more \(it has run already\)$", r"^recorded +failed", r"^as it was +failed", r"^as it is +succeeded"]:
+        check(re.search(wanted, text, re.M), wanted, "is not in\n" + text)
+    # Another policy: what is recorded stays, the next try is new.
+    box.write("retry.yaml", ETL.replace('  clean: {', '  clean: {retry: {max_attempts: 2, delay: 1s}, '))
+    report = what_if(box, "retry.yaml")
+    equal(set(changes(report)), {("end", "clean[1]"), ("new", "report")})
+    equal(report["after"]["state"], "succeeded")
+    box.write("other.yaml", ETL.replace('  clean: {', '  clean: {retry: {max_attempts: 2, delay: 1s, exit_codes: [1]}, '))
+    equal(what_if(box, "other.yaml")["changes"], [])
+    # Another parameter; and one that is gone, or asked for.
+    equal(set(changes(what_if(box, "etl.yaml", "-p", "day=tue"))), {("again", "fetch")})
+    equal(changes(what_if(box, "etl.yaml", "-p", "day=tue"))[("again", "fetch")]["difference"], "env DAY")
+    contains(what_if(box, "etl.yaml", "-p", "dya=tue", code=3).err, "dya")
+    # In the sub-workflow.
+    os.mkdir(box.path("v2"))
+    box.write("v2/etl.yaml", ETL)
+    box.write("v2/inner.yaml", "tasks: {x: {shell: 'echo x'}, y: {depends_on: x, shell: 'true'}}\n")
+    equal(set(changes(what_if(box, "v2/etl.yaml"))), {("again", "sub/x")})
+    # The old sub-workflow is the one that was pinned, whatever its file is now.
+    box.write("inner.yaml", "tasks: {z: {shell: 'true'}}\n")
+    equal(set(changes(what_if(box, "etl.yaml"))), {("gone", "sub/x"), ("gone", "sub/y"), ("new", "sub/z")})
+    box.write("inner.yaml", "tasks: {x: {shell: 'true'}, y: {depends_on: x, shell: 'true'}}\n")
+    # In another order.
+    box.write("order.yaml", ETL.replace("  side: {", "  side: {depends_on: [clean], join: all_done, "))
+    moves = what_if(box, "order.yaml")["moves"]
+    equal([move["task"] for move in moves], ["side"])
+    check(moves[0]["was"] < moves[0]["is"], moves)
+    # From a point on: what came later is not known.
+    objects = lines(box)
+    fetched = next(o["seq"] for o in objects if o["type"] == "task.ended" and o.get("step") == "fetch")
+    report = what_if(box, "etl.yaml", "--at", str(fetched))
+    equal((report["changes"], report["after"]["state"], report["sequence"], report["last"]), ([], "succeeded", fetched, len(objects)))
+    check(report["made_up"] >= 4, report)
+    # Nothing was run or written.
+    equal([line.split()[:3] for line in box.run("runs").out.splitlines()], runs)
+    equal(lines(box), objects)
+    box.write("bad.yaml", "tasks: {a: {shel: x}}\n")
+    for args, code, part in [(["--what-if", "bad.yaml"], 3, "shel"), (["--what-if", "none.yaml"], 4, "none.yaml"), (["--what-if", "etl.yaml", "--at", "0"], 2, "--at 1"),
+                             (["--what-if", "etl.yaml", "--at", "9999"], 4, "ends with transition"), (["--what-if", "etl.yaml", "--from", "2"], 2, "are for the list"),
+                             (["-p", "day=x"], 2, "--what-if"), (["--what-if", "etl.yaml", "-o", "jsonl"], 2, "for the list")]:
+        done = box.run("replay", *args)
+        equal((done.code, done.out), (code, ""), f"{args} {done}")
+        contains(done.err, part)
+
+
+def test_what_if_secrets_and_answers(box):
+    box.write("held.yaml", """
+secrets: [token]
+tasks:
+  call: {shell: "echo $T", env: {T: "{{ secrets.token }}"}}
+  ok: {depends_on: call, approval: "Deploy?"}
+  go: {depends_on: ok, shell: "true"}
+  news: {depends_on: ok, wait: {event: go}}
+  use: {depends_on: news, transform: "news.output"}
+""")
+    job = box.start("run", "held.yaml", "--progress", "plain", env={"ORCH_SECRET_token": "hush"})
+    job.expect("orch approve")
+    waiting = len(lines(box))
+    equal(box.run("approve", "last", "--comment", "fine").code, 0)
+    equal(box.run("signal", "last", "go", "--data", '{"n": 7}').code, 0)
+    equal(job.wait().code, 0)
+    report = what_if(box, "held.yaml")
+    equal((report["changes"], report["moves"], report["made_up"]), ([], [], 0))
+    equal(report["after"]["output"], box.run("show", "last", "-o", "json").json()["output"])
+    check("hush" not in box.run("replay", "last", "--what-if", "held.yaml").out, "a secret is shown")
+    report = what_if(box, "held.yaml", "--at", str(waiting))
+    equal((report["changes"], report["after"]["state"]), ([], "succeeded"))
+    box.write("no.yaml", box.read("held.yaml").replace("go: {depends_on: ok, shell", "go: {depends_on: call, shell"))
+    equal([move["task"] for move in what_if(box, "no.yaml")["moves"]], ["go"])
+    # Refused, it stays refused.
+    job = box.start("run", "held.yaml", "--progress", "plain", env={"ORCH_SECRET_token": "hush"})
+    job.expect("orch approve")
+    equal(box.run("approve", "last", "--reject").code, 0)
+    equal(job.wait().code, 1)
+    report = what_if(box, "held.yaml")
+    equal((report["changes"], report["after"]["state"]), ([], "failed"))
+
+
+def test_what_if_after_a_crash_and_again(box):
+    box.write("slow.yaml", "tasks: {a: {shell: 'test -e go || { echo $$ > pid; exec sleep 600; }'}, b: {depends_on: a, shell: 'test -e ok'}, c: {depends_on: b, shell: 'true'}}\n")
+    job = box.start("run", "slow.yaml", "--progress", "plain")
+    task = box.pid("pid")
+    # While it runs, and when it was killed: what is under way is made up.
+    equal((what_if(box, "slow.yaml")["changes"], what_if(box, "slow.yaml")["recorded"]["state"]), ([], "running"))
+    job.process.kill()
+    job.wait()
+    box.gone(task)
+    box.write("go", "")
+    wait_until("the store to be free", lambda: box.run("run", "slow.yaml", "--continue", "--progress", "quiet").code == 1)
+    report = what_if(box, "slow.yaml")
+    equal((report["changes"], report["after"]["state"], report["made_up"]), ([], "failed", 0))
+    box.write("ok", "")
+    equal(box.run("retry", "last", "--progress", "quiet").code, 0)
+    # What stands is what came of the last time.
+    report = what_if(box, "slow.yaml")
+    equal((report["changes"], report["recorded"]["state"], report["after"]["state"], report["made_up"]), ([], "succeeded", "succeeded", 0))
+    # Cancelled: that is not done again, and said.
+    box.write("s.yaml", "tasks: {a: {shell: 'echo $$ > pid2; exec sleep 600'}, b: {depends_on: a, shell: 'true'}}\n")
+    job = box.start("run", "s.yaml", "--progress", "plain")
+    box.pid("pid2")
+    equal(box.run("cancel", "last").code, 0)
+    job.wait()
+    report = what_if(box, "s.yaml")
+    equal((report["recorded"]["state"], report["after"]["state"]), ("cancelled", "succeeded"))
+    check(report["recorded"]["cancelled_by"], report)
+    contains(box.run("replay", "--what-if", "s.yaml").out, "note: the run was cancelled by")
 
 
 if __name__ == "__main__":
