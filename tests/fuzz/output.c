@@ -44,16 +44,14 @@ static void on_line(void *user, struct orch_str text, bool is_whole)
     }
 }
 
-/* A secret of several lines is hidden line by line. */
+/* A secret of several lines is hidden line by line, without the white space around it. */
 static void expect_hidden(struct orch_str text, struct orch_str secret)
 {
-    bool has_lines = str_find(secret, STR("\n"), 0) != SIZE_MAX;
-
     for (size_t at = 0; at < secret.size;) {
         size_t end = str_find(secret, STR("\n"), at);
         struct orch_str line = str_of(secret.data + at, (end == SIZE_MAX ? secret.size : end) - at);
         at += line.size + 1;
-        if (has_lines && line.size > 0 && line.data[line.size - 1] == '\r') line.size--;
+        line = str_trim(line);
         /* One of asterisks is found in what hides it. */
         if (line.size >= 4 && !memchr(line.data, '*', line.size)) PROPERTY(str_find(text, line, 0) == SIZE_MAX);
     }

@@ -9,6 +9,8 @@
  *   3 a blob's file
  *   4 the log of an attempt
  *   5 like 1, opened by an owner, who may write
+ *   6 changes of bytes of a log that a crash left (place, value; its checksums put right or not), by a reader or an
+ * owner
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -32,6 +34,12 @@
 static char folder[64], path[80];
 static unsigned char good[DATABASE_SIZE_MAX];
 static size_t good_size;
+/* As a crash leaves it: the database, its log, the note of the log's end. */
+static struct {
+    const char *name;
+    unsigned char bytes[DATABASE_SIZE_MAX];
+    size_t size;
+} crashed[] = {{.name = "orch.db"}, {.name = "orch.db-wal"}, {.name = "orch.db-end"}};
 
 /* ---- files ---- */
 
@@ -57,6 +65,19 @@ static void write_file(const char *name, const void *data, size_t size)
     PROPERTY(fd >= 0);
     PROPERTY(write(fd, data, size) == (ssize_t)size);
     close(fd);
+}
+
+static size_t read_whole(const char *name, unsigned char bytes[DATABASE_SIZE_MAX])
+{
+    char file[160];
+
+    snprintf(file, sizeof(file), "%s/%s", path, name);
+    int fd = open(file, O_RDONLY);
+    if (fd < 0) return 0;
+    ssize_t size = read(fd, bytes, DATABASE_SIZE_MAX);
+    PROPERTY(size >= 0 && size < DATABASE_SIZE_MAX);
+    close(fd);
+    return (size_t)size;
 }
 
 static void remove_file(const char *name)
@@ -160,12 +181,7 @@ static void shrink(void)
     PROPERTY(sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, vfs_name(VFS_STRICT)) == SQLITE_OK);
     PROPERTY(sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) == SQLITE_OK);
     PROPERTY(sqlite3_close(db) == SQLITE_OK);
-    int fd = open(file, O_RDONLY);
-    PROPERTY(fd >= 0);
-    ssize_t size = read(fd, good, sizeof(good));
-    PROPERTY(size > 0 && (size_t)size < sizeof(good));
-    good_size = (size_t)size;
-    close(fd);
+    good_size = read_whole("orch.db", good);
 }
 
 static void make_good(void)
@@ -188,7 +204,11 @@ static void make_good(void)
     PROPERTY(store_digest(workflow->normal, digest) == 0);
     PROPERTY(store_open(path, &options, &store, &err) == 0);
     PROPERTY(store_put_definition(store, str_from(digest), STR("w"), workflow->normal, &err) == 0);
-    for (int i = 1; i <= 4; i++) make_execution(store, workflow, str_from(digest), i);
+    make_execution(store, workflow, str_from(digest), 1);
+    for (size_t i = 0; i < sizeof(crashed) / sizeof(crashed[0]); i++)
+        crashed[i].size = read_whole(crashed[i].name, crashed[i].bytes);
+    for (int i = 2; i <= 4; i++) make_execution(store, workflow, str_from(digest), i);
+    PROPERTY(crashed[1].size > 32);
     store_close(store);
     arena_done(&arena);
     snprintf(file, sizeof(file), "%s/logs/r-1", path);
@@ -335,6 +355,51 @@ static void change_bytes(struct take *take)
     write_database(bytes, size, is_sealed);
 }
 
+/* What SQLite itself would have written after the changes. */
+static void seal_log(unsigned char *log, size_t size)
+{
+    size_t page_size = load_be32(log + 8);
+    bool is_big_endian = log[3] & 1;
+
+    if (!page_size_is_valid((int64_t)page_size)) return;
+    struct log_sum sum = log_sum_load(log + LOG_HEADER_SUM_AT);
+    for (size_t at = LOG_HEADER_SIZE; at + FRAME_HEAD_SIZE + page_size <= size; at += FRAME_HEAD_SIZE + page_size) {
+        unsigned char *head = log + at;
+        memcpy(head + FRAME_SALTS_AT, log + LOG_HEADER_SALTS_AT, 8);
+        sum = frame_sum(is_big_endian, sum, head, head + FRAME_HEAD_SIZE, page_size);
+        for (int i = 0; i < 4; i++) {
+            head[FRAME_SUM_AT + i] = (unsigned char)(sum.a >> (24 - 8 * i));
+            head[FRAME_SUM_AT + 4 + i] = (unsigned char)(sum.b >> (24 - 8 * i));
+        }
+    }
+}
+
+static void change_log(struct take *take)
+{
+    static unsigned char bytes[DATABASE_SIZE_MAX];
+    uint32_t bits = take_byte(take);
+    size_t changed = bits & 2 ? 2 : 1, size = crashed[changed].size;
+
+    for (size_t i = 0; i < sizeof(crashed) / sizeof(crashed[0]); i++) {
+        remove_file(crashed[i].name);
+        if (crashed[i].size > 0 && !(i == 2 && bits & 4))
+            write_file(crashed[i].name, crashed[i].bytes, crashed[i].size);
+    }
+    remove_file("orch.db-shm");
+    if (size == 0) return;
+    memcpy(bytes, crashed[changed].bytes, size);
+    while (take->size > 0) {
+        size_t at = (take_byte(take) | take_byte(take) << 8 | (take_byte(take) & 3) << 16) % crashed[changed].size;
+        if (at == 31) /* and sometimes it is cut */
+            size = take_below(take, 100) * crashed[changed].size / 100;
+        else
+            bytes[at] = (unsigned char)take_byte(take);
+    }
+    if (changed == 1 && bits & 1 && size > LOG_HEADER_SIZE) seal_log(bytes, size);
+    write_file(crashed[changed].name, bytes, size);
+    read_store(bits & 8 ? STORE_OWN : STORE_READ);
+}
+
 static const struct column {
     const char *table, *name;
 } columns[] = {
@@ -452,7 +517,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     struct take take = {data, size};
 
     if (good_size == 0) make_good();
-    switch (take_below(&take, 6)) {
+    switch (take_below(&take, 7)) {
     case 0:
         write_database(take.next, take.size, true);
         read_store(STORE_READ);
@@ -485,6 +550,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         change_bytes(&take);
         read_store(STORE_OWN);
         break;
+    case 6: change_log(&take); break;
     }
     return 0;
 }
