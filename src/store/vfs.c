@@ -136,6 +136,16 @@ static bool log_is_big_endian(const struct file *file)
     return file->header[3] & 1;
 }
 
+/* True when the log has begun anew since its header was read: another connection writes it. */
+static bool header_was_replaced(struct file *file)
+{
+    unsigned char header[LOG_HEADER_SIZE];
+    if (read_real(file, header, sizeof header, 0) != SQLITE_OK || memcmp(header, file->header, sizeof header) == 0)
+        return false;
+    memcpy(file->header, header, sizeof header);
+    return true;
+}
+
 static int know_header(struct file *file)
 {
     if (file->has_header) return SQLITE_OK;
@@ -203,6 +213,7 @@ static int read_log_page(struct file *file, unsigned char *page, uint32_t number
     int rc = read_real(file, frame, page_size + FRAME_HEAD_SIZE, frame_at(number, page_size));
     if (rc == SQLITE_OK && number <= file->committed) {
         rc = check_frame(file, number, frame, page_size);
+        if (rc == SQLITE_IOERR_DATA && header_was_replaced(file)) rc = check_frame(file, number, frame, page_size);
         if (rc == SQLITE_IOERR_DATA) note(file, true, number, frame_at(number, page_size), -1);
     }
     if (rc == SQLITE_OK) memcpy(page, frame + FRAME_HEAD_SIZE, page_size);

@@ -282,6 +282,31 @@ static void test_log(void **state)
     fixture_done(&f);
 }
 
+/* Who has read from a log reads on from the one that is begun after it, the owner and others. */
+static void test_log_anew(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_open(&f);
+    struct store_options options = {.mode = STORE_READ};
+    struct store *reader = NULL;
+    for (int turn = 0; turn < 3; turn++) {
+        int own = 0, other = 0;
+        struct orch_error err = ORCH_ERROR_INIT;
+        (void)make_execution(&f, "w", 1);
+        if (!reader) assert_int_equal(store_open(f.path, &options, &reader, NULL), 0);
+        if (store_each_alive(f.store, count_row, &own, &err) < 0) fail_msg("%s", err.message);
+        if (store_each_alive(reader, count_row, &other, &err) < 0) fail_msg("%s", err.message);
+        assert_int_equal(own, turn + 1);
+        assert_int_equal(other, turn + 1);
+        for (int i = 0; i < 2000 && log_size(&f) > 0; i++) (void)nanosleep(&(struct timespec){0, 5000000}, NULL);
+        assert_int_equal(log_size(&f), 0);
+    }
+    reader = store_close(reader);
+    fixture_done(&f);
+}
+
 /* A thread with a store of its own reads while the owner appends: what it sees only grows, and is whole. */
 struct watcher {
     const char *path;
@@ -342,9 +367,13 @@ static void test_reading_thread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plans),  cmocka_unit_test(test_alive_among_many),
-        cmocka_unit_test(test_nested), cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_log),    cmocka_unit_test(test_reading_thread),
+        cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_alive_among_many),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_anew),
+        cmocka_unit_test(test_reading_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
