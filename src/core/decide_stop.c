@@ -190,6 +190,16 @@ static int instance_due(struct step *step, uint32_t number)
     return ORCH_ERR_INTERNAL;
 }
 
+static int execution_due(struct step *step)
+{
+    struct buf limit;
+
+    buf_init(&limit, step->core->allocator, 0);
+    buf_add_text(&limit, "the whole execution timed out after ");
+    duration_format(step->core->workflow->timeout_us, &limit);
+    return stop_execution(step, EXECUTION_TIMED_OUT, FAILURE_TIMEOUT, step_take(step, &limit));
+}
+
 int decide_timer(struct step *step)
 {
     struct core *core = step->core;
@@ -200,9 +210,7 @@ int decide_timer(struct step *step)
     while (timers->count > 0 && timers->heap[0].due <= step->now && timers->heap[0].order <= order_max) {
         uint64_t order = timers->heap[0].order;
         uint32_t number = timers->heap[0].instance;
-        int rc = number != CORE_NONE ? instance_due(step, number)
-                                     : stop_execution(step, EXECUTION_TIMED_OUT, FAILURE_TIMEOUT,
-                                                      STR("the time for the whole execution is over"));
+        int rc = number != CORE_NONE ? instance_due(step, number) : execution_due(step);
         if (rc < 0) return rc;
         ORCH_ASSERT(timers->count == 0 || timers->heap[0].order != order);
     }

@@ -314,14 +314,14 @@ struct orch_str timed_out_after(struct step *step, const struct core_instance *i
     const struct task_options *options = instance->task->options;
     const struct core_detail *detail = instance->detail;
     orch_time attempt_at = detail->attempt_at ? detail->attempt_at : detail->started_at;
-    /* Which of the two it was, as in task_deadline. */
-    bool is_one = options && options->timeout_us > 0 &&
+    /* Which of the two it was, as in task_deadline. Between two attempts, only the time for all of them goes on. */
+    bool is_one = instance->state != TASK_READY && options && options->timeout_us > 0 &&
                   time_add(attempt_at, options->timeout_us) <= task_deadline_total(instance->task, detail->started_at);
     struct buf buf;
 
     buf_init(&buf, step->core->allocator, 0);
     buf_add_text(&buf, "timed out after ");
-    duration_format_short(!options ? 0 : is_one ? options->timeout_us : options->timeout_total_us, &buf);
+    duration_format(!options ? 0 : is_one ? options->timeout_us : options->timeout_total_us, &buf);
     if (!is_one) buf_add_text(&buf, " in all");
     return step_take(step, &buf);
 }

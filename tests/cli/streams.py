@@ -138,8 +138,8 @@ def test_what_a_timeout_says(box):
     done = box.run("run", "t.yaml", "--progress", "plain")
     contains(done.err, "times-out-in=0.1s")
     shown = {task["task"]: task for task in json.loads(box.run("show", "-o", "json").out)["tasks"]}
-    equal(shown["a"]["error"]["message"], "timed out after 0.2s")
-    equal(shown["b"]["error"]["message"], "timed out after 0.1s")
+    equal(shown["a"]["error"]["message"], "timed out after 200ms")
+    equal(shown["b"]["error"]["message"], "timed out after 100ms")
     check(re.search(r"in all$|total_timeout leaves no time", shown["c"]["error"]["message"]), shown["c"])
 
 

@@ -150,7 +150,7 @@ static void test_errors(void **state)
              "start -> ...\nadmit g/h/a -> ...\nfail g/h/a exit 1 -> ...\n", "g/h/a failed: it broke");
     error_is("tasks: {a: {wait: 1h}}\n", "start -> ...\ncancel no more -> ...\n", "no more");
     error_is("timeout: 1h\ntasks: {a: {approval: x}}\n", "start -> ...\ntimer 1h -> ...\n",
-             "the time for the whole execution is over");
+             "the whole execution timed out after 1h");
     error_is("tasks: {a: {noop: }}\nfinally: {f: {shell: f}}\n",
              "start -> ...\nadmit finally/f -> ...\nfail finally/f exit 1 -> ...\n", "finally/f failed: it broke");
     error_is("tasks: {a: {transform: {y: 1}}}\noutput: '{{ a.output.x }}'\n", "start -> ...\n",
@@ -161,6 +161,26 @@ static void test_errors(void **state)
     error_is("tasks: {a: {shell: a, timeout: 90s}}\n",
              "start -> ...\nadmit a -> ...\ntimer 90s -> ...\nfail a signal -> ...\n",
              "a failed: timed out after 1m30s");
+    /* It took long to stop, and the limit is said all the same. */
+    error_is("tasks: {a: {shell: a, timeout: 2s}}\n",
+             "start -> ...\nadmit a -> ...\ntimer 2s -> ...\ntimer 8s -> \nfail a signal -> ...\n",
+             "a failed: timed out after 2s");
+    error_is("timeout: 90s\ntasks: {a: {shell: a}}\n",
+             "start -> ...\nadmit a -> ...\ntimer 90s -> ...\ntimer 8s -> \nfail a signal -> ...\n",
+             "the whole execution timed out after 1m30s");
+    /* Of two limits, the one that it was. */
+    error_is("tasks: {a: {shell: a, timeout: 8s, total_timeout: 10s, retry: {max_attempts: 9, delay: 1s, jitter: 0}}}\n",
+             "start -> ...\nadmit a -> ...\ntimer 8s -> ...\nfail a signal -> ...\ntimer 1s -> ...\n"
+             "admit a -> ...\ntimer 1s -> ...\nfail a signal -> ...\n",
+             "a failed: timed out after 10s in all");
+    error_is("tasks: {a: {shell: a, timeout: 8s, total_timeout: 10s, retry: {max_attempts: 9, delay: 1s, jitter: 0}}}\n",
+             "start -> ...\nadmit a -> ...\nfail a exit 1 -> ...\ntimer 1s -> ready a\ntimer 9s -> ...\n",
+             "a failed: timed out after 10s in all");
+    error_is("tasks: {a: {wait: {event: x}, timeout: 5s, retry: {max_attempts: 2, delay: 1s, jitter: 0}}}\n",
+             "start -> ...\ntimer 5s -> ...\ntimer 1s -> ...\ntimer 5s -> ...\n", "a failed: timed out after 5s");
+    error_is("tasks: {g: {timeout: 3s, tasks: {a: {shell: a}}}}\n",
+             "start -> ...\nadmit g/a -> ...\ntimer 3s -> ...\ntimer 8s -> \nfail g/a signal -> ...\n",
+             "g failed: timed out after 3s");
     error_is("tasks: {a: {shell: a, total_timeout: 5s, retry: {max_attempts: 2, delay: 1m, jitter: 0}}}\n",
              "start -> ...\nadmit a -> ...\nfail a exit 1 -> ...\n",
              "a failed: it broke, and total_timeout leaves no time for another attempt");
