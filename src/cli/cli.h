@@ -81,9 +81,13 @@ struct cli_style {
     bool utf8;
     uint32_t width;          /* of the terminal on stderr; 0: none is there */
     bool tty_out, tty_err;
+    bool json_err;           /* a program reads stderr: errors, findings and notes are JSON lines */
+    bool quiet_err;          /* only errors are wanted on stderr */
 };
 extern struct cli_style cli_style;
 void cli_style_init(int *argc, char **argv);
+/* --progress, for what the verb itself has to tell: jsonl and quiet hold for that too. */
+void cli_style_tell(const char *progress);
 /* Width of the terminal now: it may have been resized. */
 void cli_style_size(uint32_t *ret_columns, uint32_t *ret_rows);
 
@@ -98,15 +102,17 @@ enum cli_color cli_execution_color(uint8_t execution_state);
 /* Text from outside for a terminal: control characters out (SGR sequences are kept when keep_sgr), cut to so many columns (0: not). */
 void cli_clean(struct orch_str text, uint32_t columns, bool keep_sgr, struct buf *out);
 
-/* "error[NOT_FOUND]: ..." with place and help on stderr; returns the exit code. */
+/* "error[NOT_FOUND]: ..." with place and help on stderr, or a JSON line; returns the exit code. */
 int cli_error(const struct orch_error *err);
+/* A remark on stderr, "note: ...": or a JSON line; or nothing, where only errors are wanted. @param run  the run's id, or NULL */
+void cli_note(const char *run, const char *format, ...) ORCH_PRINTF(2, 3);
 /*
  * What a run is doing, in a word: "running", "held" (for a person), "retrying", "interrupted" (nobody runs it), or its state.
  *
  * @param waiting  gets what it waits for a person for ("approval: ship"); may be NULL
  */
 const char *cli_activity(const struct core *core, bool owned, struct buf *waiting);
-/* Findings of a definition on stderr; returns EXIT_INVALID when there are errors, else 0. */
+/* Findings of a definition on stderr, or one JSON line; returns EXIT_INVALID when there are errors, else 0. */
 int cli_findings(const struct diags *diags, struct orch_str text, const char *file);
 
 /* Where the store is: --store, ORCH_STORE_DIR, else .orch beside the file, or (file NULL) .orch in this folder or the nearest one above. In the arena. */

@@ -184,6 +184,7 @@ int cli_cancel(int argc, char **argv)
                                     .positionals_max = 1};
     int count, r = cli_parse(&usage, argc, argv, &count);
     if (r >= 0) return r;
+    cli_style_tell(command.flags.progress);
     command.run = argv[1];
     return carry_out(&command, "is being cancelled");
 }
@@ -205,6 +206,7 @@ int cli_retry(int argc, char **argv)
                                     .positionals_max = 1};
     int count, r = cli_parse(&usage, argc, argv, &count);
     if (r >= 0) return r;
+    cli_style_tell(command.flags.progress);
     if (command.failed_only && command.task) {
         fputs("orch retry: --failed and --from exclude each other\n", stderr);
         return EXIT_USAGE;

@@ -147,7 +147,9 @@ static void on_ended(void *user, struct engine_execution *execution)
 
 static void on_trouble(void *user, const struct orch_error *err)
 {
-    progress_say(user, "%s%s%s", err->message, err->hint[0] ? "; " : "", err->hint);
+    /* What only errors are wanted of is told this one; to a program it has a code. */
+    if (cli_style.json_err || cli_style.quiet_err) (void)cli_error(err);
+    else progress_say(user, "%s%s%s", err->message, err->hint[0] ? "; " : "", err->hint);
 }
 
 void progress_observer(struct progress *progress, struct engine_observer *ret)
@@ -177,7 +179,7 @@ void progress_say(struct progress *progress, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (progress && progress->view->say) progress->view->say(progress, text);
-    else fprintf(stderr, "orch: %s\n", text);
+    else cli_note(progress && progress->id[0] ? progress->id : NULL, "%s", text);
 }
 
 bool progress_ended(const struct progress *progress, enum execution_state *ret_state, uint32_t *ret_failed_allowed)

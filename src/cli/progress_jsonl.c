@@ -74,19 +74,5 @@ static void jsonl_progress(struct progress *progress, struct engine_execution *e
     put(progress, &out);
 }
 
-static void jsonl_say(struct progress *progress, const char *text)
-{
-    struct buf out;
-    if (!progress->engine) {
-        fprintf(stderr, "orch: %s\n", text);
-        return;
-    }
-    put_head(progress, NULL, "note", &out);
-    buf_add_text(&out, ",\"text\":");
-    json_format_string(str_from(text), &out);
-    buf_add_char(&out, '}');
-    put(progress, &out);
-}
-
 const struct progress_view progress_jsonl_view = {
-    .transition = jsonl_transition, .log = jsonl_log, .progress = jsonl_progress, .say = jsonl_say};
+    .transition = jsonl_transition, .log = jsonl_log, .progress = jsonl_progress};

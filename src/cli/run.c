@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/time.h"
-#include "sys/clock.h"
 #include "sys/file.h"
 
 #define FILE_SIZE_MAX ((size_t)1 << 30)
@@ -43,37 +41,13 @@ static int read_file(struct run *run, struct orch_error *err)
     return run->path.data ? 0 : error_memory(err);
 }
 
-/* What is wrong or worth telling of the definition, in the run's own way of telling. */
-static int tell_findings(const struct run *run, const struct diags *diags)
-{
-    struct buf out;
-    if (!diags->count) return 0;
-    if (strcmp(run->flags.progress, "quiet") == 0 && !diags->error_count) return 0;
-    if (strcmp(run->flags.progress, "jsonl") != 0) return cli_findings(diags, run->text, run->file.data);
-    buf_init(&out, NULL, 4u * 1024 * 1024);
-    buf_add_text(&out, "{\"v\":1,\"t\":\"");
-    time_format(clock_wall(), true, &out);
-    buf_add_text(&out, "\",\"type\":\"definition.findings\",\"file\":");
-    json_format_string(run->file, &out);
-    buf_add_text(&out, ",\"findings\":");
-    diags_render_json(diags, &out);
-    buf_add_text(&out, "}\n");
-    if (!out.failed) fwrite(out.data, 1, out.size, stderr);
-    buf_done(&out);
-    return diags->error_count ? EXIT_INVALID : 0;
-}
-
 static void note_interrupted(const struct run *run, struct store *store)
 {
     int64_t number;
     char id[20];
     if (store_find_latest(store, run->path, true, &number, NULL)) return;
     store_execution_id(number, id);
-    if (strcmp(run->flags.progress, "quiet") == 0) return;
-    if (strcmp(run->flags.progress, "jsonl") == 0)
-        fprintf(stderr, "{\"v\":1,\"type\":\"note\",\"run\":\"%s\",\"text\":\"interrupted; orch run --continue goes on with it\"}\n", id);
-    else
-        fprintf(stderr, "note: run %s of this file was interrupted; to go on with it: orch run %s --continue\n", id, run->name);
+    cli_note(id, "run %s of this file was interrupted; to go on with it: orch run %s --continue", id, run->name);
 }
 
 static int start(struct run *run, struct foreground *foreground, struct engine_execution **ret, struct orch_error *err)
@@ -85,7 +59,7 @@ static int start(struct run *run, struct foreground *foreground, struct engine_e
     struct engine_version *version;
     int r = engine_load(engine, run->text, run->file, diags, &version, err);
     diags_sort(diags);
-    if (tell_findings(run, diags)) return EXIT_INVALID;
+    if (cli_findings(diags, run->text, run->file.data)) return EXIT_INVALID;
     if (r) return cli_error(err);
     struct value given, parameters;
     r = cli_given_parameters(run->parameters_file, &run->parameters, &run->arena, &given, err);
@@ -152,7 +126,7 @@ static int go_on(struct run *run, struct foreground *foreground, const char *id,
             diags_init(diags, &scratch);
             if (workflow_read(run->text, run->file, &scratch, diags, &workflow) ||
                 !str_equal(workflow->normal, core_workflow(engine_execution_core(*ret))->normal))
-                fputs("note: the file has changed since; the run goes on with the definition it was started with\n", stderr);
+                cli_note(engine_execution_id(*ret), "the file has changed since; the run goes on with the definition it was started with");
         }
         arena_done(&scratch);
     }
@@ -183,6 +157,7 @@ int cli_run(int argc, char **argv)
     int count;
     int code = cli_parse(&usage, argc, argv, &count);
     if (code >= 0) return code;
+    cli_style_tell(run.flags.progress);
     if (count == 0 && !run.go_on) {
         fputs("orch run: FILE is missing\n  = help: orch run --help\n", stderr);
         return EXIT_USAGE;

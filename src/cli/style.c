@@ -75,6 +75,12 @@ void cli_style_init(int *argc, char **argv)
     cli_style.width = width;
 }
 
+void cli_style_tell(const char *progress)
+{
+    cli_style.json_err = strcmp(progress, "jsonl") == 0;
+    cli_style.quiet_err = strcmp(progress, "quiet") == 0;
+}
+
 void cli_style_size(uint32_t *ret_columns, uint32_t *ret_rows)
 {
     struct winsize size;

@@ -10,7 +10,7 @@ import resource
 import signal
 import subprocess
 
-from harness import DEADLINE, check, contains, environment, equal, main
+from harness import DEADLINE, check, contains, environment, equal, main, wait_until
 
 WORDS = "start|continue|ok|fail|failed|retry|skip|log|wait|beat|undo|undone|cancel|stop|approved|signal|pause|resume"
 PLAIN = re.compile(rf"\d\d:\d\d\.\d  (run {{13}}r-\w+ +[a-z_]+|\S+ +({WORDS})\b)( .*)?")
@@ -131,6 +131,52 @@ def test_findings_in_each_mode(box):
     check(all(json.loads(row)["type"] == "definition.findings" for row in wrong.err.splitlines()), wrong.err)
 
 
+def test_errors_and_notes_in_each_mode(box):
+    """What orch has to tell beside the run: lines of their own kind for a program, and only errors where nothing else is wanted."""
+    box.write("p.yaml", "parameters: {n: {type: integer, required: true}, m: {default: 1}}\ntasks: {a: {wait: 1h, when: n > 0}}\n")
+
+    def told(code, *args):
+        done = box.run(*args, "--progress", "jsonl")
+        equal(done.code, code, done)
+        rows = [json.loads(row) for row in done.err.splitlines()]
+        check(all(row["v"] == 1 and re.fullmatch(r"\d{4}-.*Z", row["t"]) for row in rows), rows)
+        return rows
+
+    rows = told(3, "run", "p.yaml")
+    equal([[each["severity"] for each in row["findings"]] for row in rows if row["type"] == "definition.findings"], [["warning"], ["error"]])
+    quiet = box.run("run", "p.yaml", "--progress", "quiet")
+    check(quiet.code == 3 and "error[E" in quiet.err and "warning" not in quiet.err, quiet)
+    rows = told(4, "run", "none.yaml")
+    equal([(row["type"], row["code"]) for row in rows], [("error", "NOT_FOUND")])
+    check("message" in rows[0] and "help" in rows[0], rows)
+    contains(box.run("run", "none.yaml", "--progress", "quiet").err, "error[NOT_FOUND]")
+    equal([row["code"] for row in told(4, "retry", "r-9", "--store", "nowhere")], ["NOT_FOUND"])
+
+    run = box.start("run", "p.yaml", "-p", "n=1", "--progress", "plain")
+    run.expect("wait")
+    equal([row["code"] for row in told(6, "run", "p.yaml", "-p", "n=1") if row["type"] == "error"], ["CONCURRENCY"])
+    run.process.kill()
+    run.wait()
+
+    # Its definition has changed since; it is stopped while it goes on.
+    box.write("p.yaml", "parameters: {n: {type: integer, required: true}}\ntasks: {a: {wait: 1s, when: n > 0}}\n")
+    note = told(0, "run", "p.yaml", "-p", "n=0")[0]
+    check(note["type"] == "note" and re.fullmatch(r"run r-\w+ of this file was interrupted; .*--continue", note["text"]), note)
+    equal(box.run("run", "p.yaml", "-p", "n=0", "--progress", "quiet").err, "")
+    run = box.start("run", "p.yaml", "--continue", "--progress", "jsonl")
+    run.expect('"text":"the file has changed since')
+    run.process.send_signal(signal.SIGINT)
+    done = run.wait()
+    equal(done.code, 130, done)
+    equal([row["text"].split()[0] for row in map(json.loads, done.err.splitlines()) if row["type"] == "note"], ["the", "stopping"])
+
+    run = box.start("run", "p.yaml", "-p", "n=1", "--progress", "quiet")
+    wait_until("it to be under way", lambda: [each for each in box.run("ps", "-o", "json").json()["runs"] if each["state"] == "running"])
+    run.process.send_signal(signal.SIGINT)
+    done = run.wait()
+    equal((done.code, done.out, done.err), (130, "", ""))
+
+
 def test_what_a_timeout_says(box):
     """The limit that was set, not how long stopping took; and when it comes before what is waited for, that it will."""
     box.write("t.yaml", "tasks:\n  a: {exec: [sleep, '60'], timeout: 200ms, continue_on_error: true}\n  b: {wait: 1h, timeout: 100ms, continue_on_error: true}\n"
@@ -141,6 +187,9 @@ def test_what_a_timeout_says(box):
     equal(shown["a"]["error"]["message"], "timed out after 200ms")
     equal(shown["b"]["error"]["message"], "timed out after 100ms")
     check(re.search(r"in all$|total_timeout leaves no time", shown["c"]["error"]["message"]), shown["c"])
+    box.write("w.yaml", "tasks: {a: {wait: 200ms, timeout: 1h}}\n")
+    waits = box.run("run", "w.yaml", "--progress", "plain").err
+    check(re.search(r"  a +wait +next-in=0.2s\n", waits), waits)
 
 
 def test_a_held_run_is_called_so_everywhere(box):
