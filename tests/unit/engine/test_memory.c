@@ -45,7 +45,7 @@ static void test_flat(void **state)
     struct orch_error err = ORCH_ERROR_INIT;
     struct diags diags;
     struct arena arena;
-    int scale = getenv("ORCH_TEST_LONG") ? 100000 : 2000;
+    int scale = getenv("ORCH_TEST_LONG") ? 100000 : 8000;
     (void)state;
     world_init(&world, WORLD_DISK);
     world.options.observer = (struct engine_observer){0};
@@ -58,16 +58,13 @@ static void test_flat(void **state)
     diags_init(&diags, &arena);
     for (int i = 0; i < 4; i++)
         if (engine_load(world.engine, str_from(yamls[i]), str_from(file), &diags, &versions[i], &err)) fail_msg("%s", err.message);
-    /* What is kept for the next time comes and goes a little: the most of it counts. */
-    size_t before = 0;
-    for (int i = 0; i < 10; i++) {
-        run_many(&world, versions, 200);
-        if (used() > before) before = used();
-    }
+    run_many(&world, versions, 1000); /* what is kept for the next time is there now */
+    size_t before = used();
     run_many(&world, versions, scale);
     size_t after = used();
     print_message("%d executions: %zu kB before, %zu kB after\n", scale, before >> 10, after >> 10);
-    assert_true(after < before + 64 * 1024);
+    /* Batches keep blocks of 256 KiB, more or fewer as the disk is quick or slow. Less than 128 bytes an execution. */
+    assert_true(after < before + 1024 * 1024);
     world_check_idle(&world);
     for (int i = 0; i < 4; i++) (void)engine_version_unref(versions[i]);
     arena_done(&arena);
