@@ -15,7 +15,11 @@ struct look {
     const struct core *core;
     uint32_t *rows; /* on the path; at most rows_max */
     uint32_t rows_count, rows_max;
+    uint32_t
+        work; /* what may still be looked at: of a loop over very many items, the path is not followed item by item */
 };
+
+#define WORK_MAX 1000000
 
 static orch_time end_of(const struct look *look, uint32_t instance)
 {
@@ -58,9 +62,11 @@ static uint32_t last_in_frame(const struct look *look, uint32_t at)
 }
 
 /* Of all leaves the one that ended last, at a time or before; of what comes before them in the order of making. */
-static uint32_t last_until(const struct look *look, orch_time until, uint32_t before)
+static uint32_t last_until(struct look *look, orch_time until, uint32_t before)
 {
     uint32_t best = CORE_NONE;
+    if (before > look->work) return CORE_NONE;
+    look->work -= before;
     for (uint32_t i = 0; i < before; i++) {
         const struct core_instance *instance = core_get_instance(look->core, i);
         if (instance->task->kind != TASK_LEAF || instance->state == TASK_SKIPPED) continue;
@@ -72,7 +78,7 @@ static uint32_t last_until(const struct look *look, orch_time until, uint32_t be
 }
 
 /* Of an owner's frames before this one, the one that ended last before it began: its last leaf. */
-static uint32_t frame_before(const struct look *look, uint32_t at)
+static uint32_t frame_before(struct look *look, uint32_t at)
 {
     const struct core_frame *frame = core_get_frame(look->core, at);
     orch_time begin = 0;
@@ -83,6 +89,8 @@ static uint32_t frame_before(const struct look *look, uint32_t at)
     uint32_t best = CORE_NONE;
     for (uint32_t f = core_frame_next_of(look->core, frame->owner, CORE_NONE); f != CORE_NONE && f != at;
          f = core_frame_next_of(look->core, frame->owner, f)) {
+        if (look->work == 0) return CORE_NONE;
+        look->work--;
         uint32_t last = last_in_frame(look, f);
         if (last == CORE_NONE || end_of(look, last) > begin) continue;
         if (best == CORE_NONE || end_of(look, last) >= end_of(look, best)) best = last;
@@ -91,7 +99,7 @@ static uint32_t frame_before(const struct look *look, uint32_t at)
 }
 
 /* A program that could begin, and did not at once: the leaf that made room for it. Not what took two commits. */
-static uint32_t made_room(const struct look *look, uint32_t leaf)
+static uint32_t made_room(struct look *look, uint32_t leaf)
 {
     const struct core_detail *detail = core_get_instance(look->core, leaf)->detail;
     if (!detail || !detail->ready_at || detail->started_at <= detail->ready_at + 2 * ORCH_MILLISECOND) return CORE_NONE;
@@ -100,7 +108,7 @@ static uint32_t made_room(const struct look *look, uint32_t leaf)
 }
 
 /* What a leaf had to wait for last; CORE_NONE when it could begin with the execution. */
-static uint32_t predecessor(const struct look *look, uint32_t leaf)
+static uint32_t predecessor(struct look *look, uint32_t leaf)
 {
     uint32_t room = made_room(look, leaf);
     if (room != CORE_NONE) return room;
@@ -119,8 +127,12 @@ static uint32_t predecessor(const struct look *look, uint32_t leaf)
             return last_until(look, begin_of(look, leaf), frame->first);
         if (frame->owner == CORE_NONE)
             return frame->role == BLOCK_BODY ? CORE_NONE : last_until(look, begin_of(look, leaf), frame->first);
-        uint8_t kind = core_get_instance(look->core, frame->owner)->task->kind;
-        uint32_t before = frame->role == BLOCK_ON_ERROR || kind == TASK_FOR_EACH || kind == TASK_REPEAT
+        const struct task *owner = core_get_instance(look->core, frame->owner)->task;
+        /* Items wait for each other only where there is a bound, and not the first ones. */
+        bool is_after_items = owner->kind == TASK_FOR_EACH && owner->options->loop->parallel_max &&
+                              frame->index >= owner->options->loop->parallel_max;
+        uint8_t kind = owner->kind;
+        uint32_t before = frame->role == BLOCK_ON_ERROR || is_after_items || kind == TASK_REPEAT
                               ? frame_before(look, instance->frame)
                               : CORE_NONE;
         if (before != CORE_NONE) return before;
@@ -290,7 +302,7 @@ static bool count_instance(struct look *look, const struct simulation_member *me
 
 static int look_at(struct simulation *s, int64_t number, const struct core *core)
 {
-    struct look look = {.s = s, .number = number, .core = core};
+    struct look look = {.s = s, .number = number, .core = core, .work = WORK_MAX};
     for (uint32_t i = 0; i < core_instance_count(core); i++) {
         const struct simulation_member *member = simulation_member_of(s, number);
         if (!member || !count_instance(&look, member, i)) return ORCH_ERR_NO_MEMORY;

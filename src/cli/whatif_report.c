@@ -277,7 +277,7 @@ static void report_text(const struct whatif *whatif, const struct lists *lists, 
     }
     buf_printf(
         out,
-        "; nothing was run\n%u task%s as recorded, %u made up: they succeed and take as long as they did before\n\n",
+        "; nothing was run\n%u result%s as recorded, %u made up: success, after as long as it took before\n\n",
         lists->taken, lists->taken == 1 ? "" : "s", lists->made_up);
     text_changes(lists, all, out);
     text_moves(lists, all, out);

@@ -261,5 +261,18 @@ def test_fast_enough(box):
     check(took < 10, "took", took)
 
 
+def test_large(box):
+    """Ten thousand items, all at once and two at a time."""
+    each = '"range.output.map(x, range.output.map(y, range.output.map(z, range.output.map(w, x * 1000 + y * 100 + z * 10 + w)))).flatten().flatten().flatten()"'
+    for bound, seconds in (("", 2500), ("max_parallel: 2, ", 5000)):
+        box.write("large.yaml", 'tasks: {range: {transform: "[0,1,2,3,4,5,6,7,8,9]"}, each: {depends_on: range, for_each: {' + bound + "in: " + each + ", as: i}, shell: 'true'}}\n")
+        began = time.monotonic()
+        report = simulate(box, "large.yaml", "--runs", "2")
+        check(time.monotonic() - began < 20, "took", time.monotonic() - began)
+        equal(tasks(report)["each"]["ran"], 20000)
+        check(seconds <= report["makespan"]["max_ms"] / 1000 < seconds * 1.01, report["makespan"])
+        equal(tasks(report)["each"]["critical_runs"], 2)
+
+
 if __name__ == "__main__":
     main(globals())
