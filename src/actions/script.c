@@ -133,7 +133,7 @@ static int interpreter_of_file(const char *path, struct arena *arena, const stru
 
     *ret_count = 0;
     if (access(path, X_OK) == 0) return 0;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is not waited for */
     if (fd < 0) return error_errno(err, errno, "cannot read the script %s", path);
     size = read(fd, first, sizeof(first));
     close(fd);

@@ -5,10 +5,15 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "base/error.h"
 #include "base/time.h"
+
+/* Open files: of a process that runs, with its log, at most; of everything else. */
+#define FILES_EACH 5
+#define FILES_ELSE 128
 
 struct foreground {
     struct foreground_options options;
@@ -18,6 +23,7 @@ struct foreground {
     uv_signal_t interrupt, terminate, hangup;
     bool signals_open;
     int signal;                         /* the first that came, 0 */
+    uint32_t jobs, jobs_missing;        /* at once; how many more were wanted */
     bool left;                          /* stopped while nothing could be recorded: the run stays as it is */
     struct engine_observer shown;       /* the progress's own */
     struct buf outcome;                 /* kept when the execution ends */
@@ -137,6 +143,19 @@ static int open_signal(struct foreground *foreground, uv_signal_t *handle, int n
     return r;
 }
 
+/* A process that found no open file left would be a failed task: so many start as can, and the limit is raised for them
+ * as far as it may be. */
+static uint32_t jobs_that_fit(uint32_t jobs)
+{
+    struct rlimit files;
+    rlim_t needed = FILES_ELSE + (rlim_t)jobs * FILES_EACH;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= needed) return jobs;
+    struct rlimit raised = {.rlim_cur = needed < files.rlim_max ? needed : files.rlim_max, .rlim_max = files.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
+    rlim_t fit = files.rlim_cur > FILES_ELSE + FILES_EACH ? (files.rlim_cur - FILES_ELSE) / FILES_EACH : 1;
+    return fit < jobs ? (uint32_t)fit : jobs;
+}
+
 int foreground_open(const struct foreground_options *options, struct foreground **ret, struct orch_error *err)
 {
     struct foreground *foreground = calloc(1, sizeof *foreground);
@@ -149,9 +168,12 @@ int foreground_open(const struct foreground_options *options, struct foreground 
         return error_memory(err);
     }
     progress_observer(foreground->progress, &foreground->shown);
+    uint32_t jobs = options->jobs ? options->jobs : engine_jobs_default();
+    foreground->jobs = jobs_that_fit(jobs);
+    foreground->jobs_missing = jobs - foreground->jobs;
     struct engine_options engine_options = {
         .store_path = options->store.data,
-        .jobs = options->jobs,
+        .jobs = foreground->jobs,
         .grace_us = options->grace_us,
         .secrets_dir = options->secrets_dir,
         .control = true,
@@ -209,6 +231,9 @@ int foreground_run(struct foreground *foreground, struct engine_execution *execu
     struct orch_error err = ORCH_ERROR_INIT;
     foreground->execution = execution;
     progress_begin(foreground->progress, foreground->engine, execution, resumed);
+    if (foreground->jobs_missing && foreground->options.mode != PROGRESS_QUIET)
+        progress_say(foreground->progress, "%u at once instead of %u: too few files may be open (ulimit -n)", foreground->jobs,
+                     foreground->jobs + foreground->jobs_missing);
     int r = engine_run(foreground->engine, is_over, foreground, &err);
     int code = r ? 0 : exit_code(foreground);
     foreground->progress = progress_close(foreground->progress);

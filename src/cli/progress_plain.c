@@ -92,7 +92,9 @@ static void plain_begin(struct progress *progress, bool resumed)
         }
     arena_done(&arena);
     const char *store = store_path(engine_store(progress->engine));
-    buf_printf(&plain->line, "  (%s%s)", store ? "local journal " : "in memory", store ? store : "");
+    buf_printf(&plain->line, "  (%s", store ? "local journal " : "in memory");
+    if (store) cli_clean(str_from(store), 0, false, &plain->line);
+    buf_add_char(&plain->line, ')');
     end_line(progress);
     uv_timer_init(engine_loop(progress->engine), &plain->heartbeat);
     plain->heartbeat.data = progress;

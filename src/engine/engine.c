@@ -132,7 +132,7 @@ static void store_wake(void *user)
     loop_wake(user);
 }
 
-static uint32_t jobs_default(void)
+uint32_t engine_jobs_default(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return processors > 4 ? (uint32_t)processors : 4;
@@ -170,7 +170,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
     }
     engine->options = *options;
     engine->options.world = NULL; /* copied */
-    if (!engine->options.jobs) engine->options.jobs = jobs_default();
+    if (!engine->options.jobs) engine->options.jobs = engine_jobs_default();
     if (!engine->options.grace_us) engine->options.grace_us = 10 * ORCH_SECOND;
     arena_init(&engine->arena, NULL, 0);
     arena_init(&engine->scratch, NULL, 0);

@@ -60,7 +60,7 @@ struct engine_options {
     bool no_sync;
     uint64_t reserve_size; /* bytes of disk kept back so that what runs can be recorded when the disk is full; nothing
                               new is started then. 0: none */
-    uint32_t jobs;         /* processes and functions at once; 0: the number of processors, at least 4 */
+    uint32_t jobs;         /* processes and functions at once; 0: engine_jobs_default() */
     orch_time grace_us;    /* between SIGTERM and SIGKILL; 0: 10 s */
     struct action_functions *functions; /* borrowed; or NULL */
     struct engine_observer observer;
@@ -69,6 +69,8 @@ struct engine_options {
     bool record_only;        /* record commands, start nothing: what is ready stays so for whoever runs it next */
 };
 
+/* The number of processors, at least 4. */
+uint32_t engine_jobs_default(void);
 int engine_open(const struct engine_options *options, struct engine **ret, struct orch_error *err);
 /*
  * Records what was decided, tells those who wait for it (engine_done), stops what runs (attempts stay "under way" in

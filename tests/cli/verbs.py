@@ -474,5 +474,24 @@ def test_words_of_refusals(box):
     contains(done.err, "--from TASK")
 
 
+def test_as_many_jobs_as_files_allow(box):
+    """Processes that would find no open file left wait for others instead of failing; the limit is raised as far as it may be."""
+    box.write("wide.yaml", "parameters: {l: {type: list}}\ntasks: {a: {for_each: {in: params.l}, exec: [sleep, '0.2']}}\n")
+    for limit, said in (("-n 256", "25 at once instead of 100: "), ("-Sn 256", None)):
+        done = subprocess.run(["sh", "-c", f'ulimit {limit}; exec "$0" run wide.yaml -j 100 -p "l=[{",".join(map(str, range(100)))}]" --progress plain', box.orch],
+                              cwd=box.folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False, text=True)
+        equal(done.returncode, 0, done.stderr)
+        equal(re.findall(r"\d+ at once instead of \d+: ", done.stderr), [said] if said else [])
+
+
+def test_a_pipe_for_a_script(box):
+    """It has no first line that could be read without waiting for whoever writes it."""
+    os.mkfifo(box.path("pipe"))
+    box.write("pipe.yaml", "tasks: {a: {script: pipe}}\n")
+    done = box.run("run", "pipe.yaml", "--progress", "plain")
+    equal(done.code, 1)
+    contains(done.err, "pipe is not executable and has no #! line")
+
+
 if __name__ == "__main__":
     main(globals())
