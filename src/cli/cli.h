@@ -101,6 +101,8 @@ enum cli_color cli_task_color(uint8_t task_state, uint8_t reason);
 enum cli_color cli_execution_color(uint8_t execution_state);
 /* Text from outside for a terminal: control characters out (SGR sequences are kept when keep_sgr), cut to so many columns (0: not). */
 void cli_clean(struct orch_str text, uint32_t columns, bool keep_sgr, struct buf *out);
+/* One line on stderr, made harmless as a whole: arguments may be quoted in it. */
+void cli_say(const char *format, ...) ORCH_PRINTF(1, 2);
 
 /* "error[NOT_FOUND]: ..." with place and help on stderr, or a JSON line; returns the exit code. */
 int cli_error(const struct orch_error *err);

@@ -8,6 +8,20 @@
 #include "base/time.h"
 #include "sys/clock.h"
 
+void cli_say(const char *format, ...)
+{
+    char text[1024];
+    struct buf clean;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    buf_init(&clean, NULL, 0);
+    cli_clean(str_from(text), 0, false, &clean);
+    fprintf(stderr, "%.*s\n", STR_ARG(buf_str(&clean)));
+    buf_done(&clean);
+}
+
 /* One line of the stream that `--progress jsonl` is; json_end writes it. */
 static void json_begin(struct buf *out, const char *type)
 {
@@ -54,7 +68,9 @@ static void error_text(const struct orch_error *err)
     fprintf(stderr, "%serror%s[%s]: %.*s\n", cli_color(color, COLOR_RED), cli_color_end(color, COLOR_RED),
             orch_error_name(err->code), STR_ARG(buf_str(&text)));
     if (err->file[0] || err->line) {
-        fprintf(stderr, "  --> %s", err->file[0] ? err->file : "line");
+        buf_clear(&text);
+        cli_clean(str_from(err->file[0] ? err->file : "line"), 0, false, &text);
+        fprintf(stderr, "  --> %.*s", STR_ARG(buf_str(&text)));
         if (err->line) fprintf(stderr, ":%u", err->line);
         if (err->line && err->column) fprintf(stderr, ":%u", err->column);
         fputc('\n', stderr);
@@ -82,18 +98,15 @@ void cli_note(const char *run, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    struct buf out;
     if (cli_style.json_err) {
+        struct buf out;
         json_begin(&out, "note");
         json_text(&out, "run", run ? str_from(run) : STR_NONE);
         json_text(&out, "text", str_from(text));
         json_end(&out);
         return;
     }
-    buf_init(&out, NULL, 8192);
-    cli_clean(str_from(text), 0, false, &out);
-    fprintf(stderr, "note: %.*s\n", STR_ARG(buf_str(&out)));
-    buf_done(&out);
+    cli_say("note: %s", text);
 }
 
 static void findings_json(const struct diags *diags, const char *file)

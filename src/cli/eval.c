@@ -151,12 +151,7 @@ static int eval_one(const char *text, const char *input_path, struct zonefiles *
     buf_init(&out, NULL, 0);
     int rc = input_path ? read_input(input_path, &arena, &names.input, &err) : 0;
     if (rc != 0) {
-        fprintf(stderr, "error[%s]: %s\n", orch_error_name(rc), err.message);
-        if (err.file[0] && err.line > 0)
-            fprintf(stderr, "  --> %s:%u:%u\n", err.file, err.line, err.column);
-        else if (err.file[0])
-            fprintf(stderr, "  --> %s\n", err.file);
-        if (err.hint[0]) fprintf(stderr, "  = help: %s\n", err.hint);
+        (void)cli_error(&err);
     } else if ((rc = evaluate(str_from(text), &names, true, &arena, &value, &err)) != 0) {
         print_error(stderr, str_from(text), &err);
     } else {
@@ -274,7 +269,8 @@ static int eval_lines(struct zonefiles *zones)
 
 static int wrong_usage(const char *message, const char *word)
 {
-    fprintf(stderr, "error[USAGE]: %s%s\n\n%s", message, word, usage_text);
+    cli_say("error[USAGE]: %s%s", message, word);
+    fprintf(stderr, "\n%s", usage_text);
     return EXIT_USAGE;
 }
 

@@ -63,13 +63,9 @@ static int unknown(const char *name)
     size_t count = 0;
     for (const struct cli_verb *verb = cli_verbs; verb->name && count < 64; verb++) names[count++] = str_from(verb->name);
     struct orch_str near = str_nearest(str_from(name), names, count);
-    struct buf clean;
-    buf_init(&clean, NULL, 1024);
-    cli_clean(str_from(name), 60, false, &clean);
-    fprintf(stderr, "orch: unknown verb \"%.*s\"\n", STR_ARG(buf_str(&clean)));
-    buf_done(&clean);
+    cli_say("orch: unknown verb \"%.60s\"", name);
     if (near.size) fprintf(stderr, "  = help: did you mean \"%.*s\"?\n", STR_ARG(near));
-    else if (access(name, R_OK) == 0) fprintf(stderr, "  = help: to run a file: orch run %s\n", name);
+    else if (access(name, R_OK) == 0) cli_say("  = help: to run a file: orch run %s", name);
     else fputs("  = help: orch help\n", stderr);
     return EXIT_USAGE;
 }
@@ -94,7 +90,8 @@ int cli_help(int argc, char **argv)
     }
     const struct help_error *page = help_error_find(argv[1]);
     if (!page) {
-        fprintf(stderr, "orch: no help for \"%s\"\n  = help: orch help  lists the verbs; error codes look like E0312\n", argv[1]);
+        cli_say("orch: no help for \"%s\"", argv[1]);
+        fputs("  = help: orch help  lists the verbs; error codes look like E0312\n", stderr);
         return EXIT_NOT_FOUND;
     }
     printf("%s: %s\n\n%s", page->code, page->title, page->text);

@@ -35,11 +35,12 @@ static int wrong(const struct cli_usage *usage, const char *format, ...) ORCH_PR
 static int wrong(const struct cli_usage *usage, const char *format, ...)
 {
     va_list args;
-    fprintf(stderr, "orch %s: ", usage->verb);
+    char text[1000];
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fprintf(stderr, "\n  = help: orch %s --help\n", usage->verb);
+    cli_say("orch %s: %s", usage->verb, text);
+    fprintf(stderr, "  = help: orch %s --help\n", usage->verb);
     return EXIT_USAGE;
 }
 

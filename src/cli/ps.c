@@ -137,7 +137,8 @@ static int state_mask(const char *text, uint32_t *ret)
         struct orch_str one = str_of(rest.data, end == SIZE_MAX ? rest.size : end);
         enum execution_state state;
         if (!execution_state_from_string(one, &state)) {
-            fprintf(stderr, "orch runs: unknown state \"%.*s\"\n  = help: one of", STR_ARG(one));
+            cli_say("orch runs: unknown state \"%.*s\"", STR_ARG(one));
+            fputs("  = help: one of", stderr);
             for (int i = 0; i < EXECUTION_STATE_COUNT; i++) fprintf(stderr, " %s", execution_state_to_string((enum execution_state)i));
             fputc('\n', stderr);
             return EXIT_USAGE;

@@ -163,7 +163,8 @@ int cli_run(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (count == 2 && !run.go_on) {
-        fprintf(stderr, "orch run: too much: \"%s\"\n  = help: parameters are given as -p name=value\n", argv[2]);
+        cli_say("orch run: too much: \"%s\"", argv[2]);
+        fputs("  = help: parameters are given as -p name=value\n", stderr);
         return EXIT_USAGE;
     }
     struct orch_error err = ORCH_ERROR_INIT;

@@ -62,7 +62,7 @@ void cli_style_init(int *argc, char **argv)
         if (argv[i][2] == 'c') when = value;
         else if (str_to_uint64(str_from(value), &number) && number >= 10 && number <= 10000) width = (uint32_t)number;
         if (argv[i][2] == 'c' && strcmp(when, "always") != 0 && strcmp(when, "never") != 0 && strcmp(when, "auto") != 0) {
-            fprintf(stderr, "orch: --color is one of always, never, auto, not \"%s\"\n", when);
+            cli_say("orch: --color is one of always, never, auto, not \"%s\"", when);
             exit(EXIT_USAGE);
         }
         drop(argc, argv, i, argv[i][7] == '=' ? 1 : 2);

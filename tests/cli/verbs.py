@@ -493,5 +493,23 @@ def test_a_pipe_for_a_script(box):
     contains(done.err, "pipe is not executable and has no #! line")
 
 
+def test_hostile_arguments(box):
+    """What was given is quoted without what a terminal would obey; folders as well."""
+    bad = "\x1b[31mx\x07"
+    box.write("w.yaml", "tasks: {a: {shell: echo hi}}\n")
+    os.mkdir(box.path(bad))
+    box.write(f"{bad}/w.yaml", "tasks: {a: {shell: kill -9 $PPID; sleep 9}}\n")
+    equal(box.run("run", "w.yaml").code, 0)
+    for args in ([bad], ["help", bad], ["run", f"--{bad}"], ["run", "--progress", bad, "w.yaml"], ["run", "-j", bad, "w.yaml"], ["run", "w.yaml", bad], ["run", bad],
+                 ["run", "w.yaml", "-p", f"{bad}=1"], ["run", f"{bad}/w.yaml", "--progress", "plain"], ["run", "w.yaml", "--store", bad, "--progress", "plain"],
+                 ["runs", "-s", bad], ["runs", "--since", bad], ["ps", bad], ["ps", "--store", bad + "y"], ["show", bad], ["show", "last", bad], ["show", "last", "--why", bad],
+                 ["logs", "last", bad], ["logs", "--grep", bad + "("], ["graph", "-f", bad, "w.yaml"], ["graph", bad], ["fmt", bad + "y"], ["validate", bad + "y"],
+                 ["eval", f"1 + {bad}"], ["eval", "1", bad], ["eval", "1", "--input", bad], ["signal", bad, bad], ["approve", "last", bad], ["retry", "last", "--from", bad],
+                 ["cancel", "last", "--reason", bad], ["schema", bad], ["version", bad], ["ps", "--color", bad], ["run", "w.yaml", "--params", f"{bad}/w.yaml"],
+                 ["eval", "1", "--input", f"{bad}/w.yaml"]):
+        done = box.run(*args)
+        check("\x1b" not in done.out + done.err and "\x07" not in done.out + done.err, args, "gave", done)
+
+
 if __name__ == "__main__":
     main(globals())

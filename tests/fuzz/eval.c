@@ -1,10 +1,12 @@
 /*
  * eval.c - fuzzes the lines that `orch eval --jsonl` reads: each is answered with one line of JSON. The verb's own file
- * is taken in, for its functions for one line.
+ * is taken in, for its functions for one line, and with it what tells its errors.
  */
 #include "fuzz.h"
 
+#include "cli/error.c"
 #include "cli/eval.c"
+#include "cli/style.c"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
