@@ -22,11 +22,14 @@ static void put_head(struct progress *progress, struct engine_execution *executi
     buf_printf(out, "\",\"type\":\"%s\",\"run\":\"%s\"", type, execution ? engine_execution_id(execution) : progress->id);
 }
 
+/* The path within its own run, which is told beside it, as in the history. */
 static void put_step(struct progress *progress, struct engine_execution *execution, uint32_t instance, struct buf *out)
 {
     if (instance == CORE_NONE) return;
+    buf_clear(&progress->text);
+    core_path(engine_execution_core(execution), instance, &progress->text);
     buf_add_text(out, ",\"step\":");
-    json_format_string(progress_path(progress, execution, instance), out);
+    json_format_string(buf_str(&progress->text), out);
 }
 
 static void jsonl_transition(struct progress *progress, struct engine_execution *execution, uint64_t seq, const struct core_transition *transition)

@@ -275,7 +275,11 @@ static void append_done(void *user, int status)
     engine->committing = NULL;
     if (status) {
         struct orch_error err = ORCH_ERROR_INIT;
-        error_set(&err, status, "the store cannot be written: %s", orch_error_text(status));
+        /* The store knows which file, and what the system said of it. */
+        if (store_failure(engine->store, &err))
+            error_context(&err, "the store %s cannot be written", engine->store_dir.data ? engine->store_dir.data : "in memory");
+        else
+            error_set(&err, status, "the store cannot be written: %s", orch_error_text(status));
         error_hint(&err,
                    "nothing that was acknowledged is lost; free or mend the disk, then run again with --continue");
         engine_fail(engine, &err);

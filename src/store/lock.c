@@ -82,12 +82,12 @@ static void lock_read(int fd, long *ret_pid, char ret_mark[33])
     ret_mark[32] = '\0';
 }
 
-static int lock_write(int fd, const char *mark, struct orch_error *err)
+static int lock_write(int fd, const char *path, const char *mark, struct orch_error *err)
 {
     char text[LOCK_SIZE_MAX];
     int size = snprintf(text, sizeof text, "%ld\n%s%s", (long)getpid(), mark, mark[0] ? "\n" : "");
     if (pwrite(fd, text, (size_t)size, 0) != size || ftruncate(fd, size) < 0)
-        return error_errno(err, errno, "cannot write the store's lock file");
+        return error_errno(err, errno, "cannot write %s/lock", path);
     return 0;
 }
 
@@ -127,7 +127,7 @@ int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], stru
                                                            : lock_try(fd, path, err);
     if (code == 0) {
         lock_read(fd, &pid, mark);
-        code = lock_write(fd, mark, err);
+        code = lock_write(fd, path, mark, err);
     }
     if (code < 0) {
         (void)close(fd); /* it was only looked at */
@@ -138,9 +138,20 @@ int lock_take(int dir_fd, const char *path, int *ret_fd, char ret_mark[33], stru
     return 0;
 }
 
-int lock_note(int fd, const char *mark, struct orch_error *err)
+int lock_note(int fd, const char *path, const char *mark, struct orch_error *err)
 {
-    return lock_write(fd, mark, err);
+    return lock_write(fd, path, mark, err);
+}
+
+bool lock_is_noted(int dir_fd)
+{
+    int fd = openat(dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return true; /* not one that we began to make */
+    long pid = 0;
+    char mark[33];
+    lock_read(fd, &pid, mark);
+    (void)close(fd); /* it was only looked at */
+    return mark[0] != '\0';
 }
 
 bool lock_is_noted(int dir_fd)

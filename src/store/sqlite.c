@@ -38,13 +38,16 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
     default: break;
     }
     const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+    /* Of input and output SQLite only says that it failed; the system knew why. */
+    int number = db && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_FULL) ? sqlite3_system_errno(db) : 0;
     struct vfs_damage damage;
     if (rc == SQLITE_IOERR_DATA && db && vfs_get_damage(db, &damage))
         (void)error_set(err, code, "%s: %s%s: %s %u at byte %lld is damaged: its checksum is wrong", what, database,
                         damage.is_log ? "-wal" : "", damage.is_log ? "frame" : "page", damage.number,
                         (long long)damage.offset);
     else
-        (void)error_set(err, code, "%s: %s: %s (SQLite %d)", database, what, text, rc);
+        (void)error_set(err, code, "%s: %s: %s%s%s (SQLite %d)", database, what, text, number ? ": " : "",
+                        number ? strerror(number) : "", rc);
     if (code == ORCH_ERR_CORRUPT) damage_hint(err);
     return code;
 }
@@ -80,11 +83,15 @@ static int open_writer(const char *database, bool no_sync, sqlite3 **ret, struct
                           "PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY;"
                           "PRAGMA cache_size=-8000; PRAGMA cell_size_check=ON",
                           NULL, NULL, NULL);
-    if (rc == SQLITE_OK) {
+    /* What cannot be opened for writing SQLite opens for reading, and says so with the first write. */
+    bool is_readonly = rc == SQLITE_OK && sqlite3_db_readonly(db, "main") == 1;
+    if (rc == SQLITE_OK && !is_readonly) {
         *ret = db;
         return 0;
     }
-    int code = sqlite_error(err, db, rc, database, "cannot open");
+    int code = is_readonly ? error_set(err, access(database, W_OK) == 0 ? ORCH_ERR_IO : ORCH_ERR_DENIED,
+                                       "%s cannot be opened for writing", database)
+                           : sqlite_error(err, db, rc, database, "cannot open");
     (void)sqlite3_close(db); /* with nothing open it cannot be busy */
     return code;
 }
@@ -270,7 +277,7 @@ static int open_own(struct sqlite_store *store, const struct store_options *opti
     if (code == 0) code = make_dir(store, "logs", err);
     if (code == 0 && !noted_mark[0]) {
         if (!options->no_sync) code = sync_directories(store, err);
-        if (code == 0) code = lock_note(store->lock_fd, store->base.mark, err);
+        if (code == 0) code = lock_note(store->lock_fd, store->path, store->base.mark, err);
     }
     if (code < 0) {
         /* A log that is not believed stays as it is. */
@@ -303,7 +310,7 @@ static int check_log_beside(struct sqlite_store *store, struct orch_error *err)
 }
 
 /* What makes it our database, all seen at one moment: somebody may be making it just now. */
-static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
+static int look_at_reader(struct sqlite_store *store, bool *ret_is_ours, struct orch_error *err)
 {
     uint32_t count = 0;
     const struct migration *list = migrate_list(&count);
@@ -313,6 +320,7 @@ static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
         code = error_set(err, ORCH_ERR_VERSION, "%s is a copy without checksums", store->database);
         error_hint(err, "a command that writes to the store, such as `orch run`, makes them");
     }
+    *ret_is_ours = code == 0;
     if (code == 0) code = read_mark(store, store->reader, err);
     if (!sqlite3_get_autocommit(store->reader))
         (void)sqlite3_exec(store->reader, "ROLLBACK", NULL, NULL, NULL); /* it only read */
@@ -330,8 +338,15 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
     if (!S_ISREG(st.st_mode)) return error_set(err, ORCH_ERR_CORRUPT, "%s is not a regular file", store->database);
     code = reader_open(store, err);
     if (code < 0) return code;
-    code = look_at_reader(store, err);
-    return code < 0 ? code : check_log_beside(store, err);
+    bool is_ours = false;
+    code = look_at_reader(store, &is_ours, err);
+    if (code == 0) return check_log_beside(store, err);
+    /* Begun and not finished: without its mark, or with a journal that only an owner may roll back. That is no damage. */
+    if (!(is_ours || code == ORCH_ERR_DENIED) || lock_is_noted(store->dir_fd)) return code;
+    (void)error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete: it is being made, or that was interrupted",
+                    store->path);
+    error_hint(err, "`orch run` makes it complete");
+    return ORCH_ERR_NOT_FOUND;
 }
 
 /*

@@ -157,7 +157,9 @@ bool lock_is_held(const char *path);
 /* Whether the store was complete once: its lock file has the mark. True as well when there is no lock file to ask. */
 bool lock_is_noted(int dir_fd);
 /* Notes that the store is complete. */
-int lock_note(int fd, const char *mark, struct orch_error *err);
+int lock_note(int fd, const char *path, const char *mark, struct orch_error *err);
+/* False when somebody has begun to make a store here and has not noted that it is complete. */
+bool lock_is_noted(int dir_fd);
 
 /* migrate.c */
 struct migration {

@@ -393,6 +393,29 @@ static void test_damaged_page(void **state)
     fixture_done(&f);
 }
 
+/* Cut short with a schema and without a mark: to a reader it is not there yet; that is no damage. */
+static void test_half_made_reader(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char db[128], lock[128];
+    fixture_init(&f);
+    fixture_open(&f);
+    f.store = store_close(f.store);
+    database(&f, db);
+    exec(db, "DELETE FROM meta");
+    assert_refused(f.path, STORE_READ, ORCH_ERR_CORRUPT, "no mark");
+    snprintf(lock, sizeof lock, "%s/lock", f.path);
+    int fd = open(lock, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "123\n", 4), 4);
+    (void)close(fd);
+    assert_refused(f.path, STORE_READ, ORCH_ERR_NOT_FOUND, "is not complete");
+    fixture_open(&f);
+    assert_int_equal(make_execution(&f, "w", 1), 1);
+    fixture_done(&f);
+}
+
 /* A creation that a crash cut short is taken up: the file is there, but empty. */
 static void test_half_made(void **state)
 {
@@ -551,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_damaged_page),
         cmocka_unit_test(test_half_made),
         cmocka_unit_test(test_shell_writes),
+        cmocka_unit_test(test_half_made_reader),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_somebody_elses),
     };
