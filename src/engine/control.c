@@ -338,6 +338,18 @@ static int connect_to(const char *store_path, struct orch_error *err)
     return error_set(err, ORCH_ERR_UNAVAILABLE, "no running orch answers in %s", store_path);
 }
 
+/* It may have recorded the command or not: who gave the command a second time might have it carried out twice. */
+static int error_unanswered(bool is_gone, struct orch_error *err)
+{
+    if (is_gone)
+        error_set(err, ORCH_ERR_IO, "the running orch went away before it answered: the command may be recorded or not");
+    else
+        error_set(err, ORCH_ERR_TIMEOUT, "the running orch has not answered within %d s: the command may be recorded or not",
+                  CONTROL_TIMEOUT_SECONDS);
+    error_hint(err, "orch show --history  tells");
+    return err ? err->code : ORCH_ERR_IO;
+}
+
 static int exchange(int fd, struct orch_str request, struct buf *answer, struct orch_error *err)
 {
     for (size_t sent = 0; sent < request.size;) {
@@ -351,7 +363,7 @@ static int exchange(int fd, struct orch_str request, struct buf *answer, struct 
         if (!room) return error_memory(err);
         ssize_t n = recv(fd, room, 4096, 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return error_set(err, ORCH_ERR_UNAVAILABLE, "the running orch gave no answer");
+        if (n <= 0) return error_unanswered(n == 0 || errno == ECONNRESET, err);
         answer->size += (size_t)n;
         if (answer->data[answer->size - 1] == '\n') return 0;
     }

@@ -206,7 +206,10 @@ const struct store_execution *engine_view_row(const struct engine_view *view);
  * signal {"name","data"}; retry {"from"}
  * -> {"ok":true,...} or {"error":{"code":"STATE","message":..,"hint":..}}.
  */
-/* ORCH_ERR_UNAVAILABLE when nobody answers there. The answer's error becomes the return value. */
+/*
+ * ORCH_ERR_UNAVAILABLE when nobody is there: nothing was recorded. ORCH_ERR_IO or _TIMEOUT when somebody was there and did not
+ * answer: the command may be recorded or not. The answer's error becomes the return value.
+ */
 int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer,
                         struct orch_error *err);
 

@@ -70,8 +70,7 @@ int blob_write(int dir_fd, int64_t number, const struct store_blob *blob, bool n
     unsigned char trailer[TRAILER_SIZE];
     int code = make_trailer(blob->content, trailer, err);
     if (code < 0) return code;
-    bool is_new_dir = mkdirat(dir_fd, name.dir, 0700) == 0;
-    if (!is_new_dir && errno != EEXIST) return error_errno(err, errno, "cannot make %s", name.dir);
+    if (mkdirat(dir_fd, name.dir, 0700) < 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", name.dir);
     int fd = openat(dir_fd, name.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return error_errno(err, errno, "cannot make %s", name.file);
     if (write_all(fd, blob->content.data, blob->content.size) < 0 || write_all(fd, trailer, TRAILER_SIZE) < 0)
@@ -81,7 +80,8 @@ int blob_write(int dir_fd, int64_t number, const struct store_blob *blob, bool n
         code = error_set(err, ORCH_ERR_IO, "cannot sync %s: %s", name.file, strerror(errno));
     if (close(fd) < 0 && code == 0) code = error_errno(err, errno, "cannot close %s", name.file);
     if (code == 0 && !no_sync) code = sync_dir(dir_fd, name.dir, err);
-    if (code == 0 && !no_sync && is_new_dir) code = sync_dir(dir_fd, "blobs", err);
+    /* Also when the directory was there: an earlier life may have ended between making it and this. */
+    if (code == 0 && !no_sync) code = sync_dir(dir_fd, "blobs", err);
     return code;
 }
 

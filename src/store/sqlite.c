@@ -29,8 +29,13 @@ int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *databa
     case SQLITE_NOMEM: code = ORCH_ERR_NO_MEMORY; break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED: code = ORCH_ERR_CONCURRENCY; break;
-    case SQLITE_PERM:
     case SQLITE_READONLY:
+        /* Not the database but its log, which could be opened for reading only; SQLite says so with the first write. */
+        if (rc == SQLITE_READONLY && db && sqlite3_db_readonly(db, "main") == 0)
+            return error_set(err, ORCH_ERR_IO, "%s: %s: its log cannot be opened for writing", database, what);
+        code = ORCH_ERR_DENIED;
+        break;
+    case SQLITE_PERM:
     case SQLITE_AUTH: code = ORCH_ERR_DENIED; break;
     case SQLITE_CANTOPEN: code = ORCH_ERR_IO; break;
     case SQLITE_TOOBIG: code = ORCH_ERR_LIMIT; break;

@@ -542,6 +542,43 @@ static void test_socket(void **state)
     world_done(&world);
 }
 
+/* An owner that takes a command and dies before it answers: nobody knows whether it is recorded, and that is said. */
+static void *take_and_die(void *user)
+{
+    int listener = *(int *)user, fd = accept(listener, NULL, NULL);
+    char text[400];
+    assert_true(fd >= 0);
+    assert_true(recv(fd, text, sizeof text, 0) > 0);
+    (void)close(fd);
+    return NULL;
+}
+
+static void test_no_answer(void **state)
+{
+    struct world world;
+    struct orch_error err = ORCH_ERROR_INIT;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct arena arena;
+    struct value request, answer;
+    pthread_t thread;
+    (void)state;
+    open_with_control(&world);
+    world_close(&world);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/sock", world.store_path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(0, bind(listener, (struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(listener, 1));
+    assert_int_equal(0, pthread_create(&thread, NULL, take_and_die, &listener));
+    arena_init(&arena, NULL, 0);
+    assert_int_equal(0, json_parse(STR("{\"command\":\"signal\"}"), NULL, &arena, &request, NULL));
+    assert_int_equal(ORCH_ERR_IO, engine_control_call(world.store_path, request, &arena, &answer, &err));
+    assert_non_null(strstr(err.message, "may be recorded or not"));
+    pthread_join(thread, NULL);
+    (void)close(listener);
+    arena_done(&arena);
+    world_done(&world);
+}
+
 /* Peers that talk nonsense, too much, or go away in the middle hurt nobody: not with a signal either. */
 static void test_bad_peers(void **state)
 {
@@ -675,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_retry_of_what_just_ended),
         cmocka_unit_test(test_observer_starts_others),
         cmocka_unit_test(test_socket),
+        cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_bad_peers),
         cmocka_unit_test(test_close_with_a_client_that_waits),
         cmocka_unit_test(test_close_tells_who_waits),
