@@ -145,17 +145,6 @@ int lock_note(int fd, const char *path, const char *mark, struct orch_error *err
 
 bool lock_is_noted(int dir_fd)
 {
-    int fd = openat(dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return true; /* not one that we began to make */
-    long pid = 0;
-    char mark[33];
-    lock_read(fd, &pid, mark);
-    (void)close(fd); /* it was only looked at */
-    return mark[0] != '\0';
-}
-
-bool lock_is_noted(int dir_fd)
-{
     long pid = 0;
     char mark[33] = "";
     int fd = openat(dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

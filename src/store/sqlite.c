@@ -315,7 +315,7 @@ static int check_log_beside(struct sqlite_store *store, struct orch_error *err)
 }
 
 /* What makes it our database, all seen at one moment: somebody may be making it just now. */
-static int look_at_reader(struct sqlite_store *store, bool *ret_is_ours, struct orch_error *err)
+static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
 {
     uint32_t count = 0;
     const struct migration *list = migrate_list(&count);
@@ -325,7 +325,6 @@ static int look_at_reader(struct sqlite_store *store, bool *ret_is_ours, struct 
         code = error_set(err, ORCH_ERR_VERSION, "%s is a copy without checksums", store->database);
         error_hint(err, "a command that writes to the store, such as `orch run`, makes them");
     }
-    *ret_is_ours = code == 0;
     if (code == 0) code = read_mark(store, store->reader, err);
     if (!sqlite3_get_autocommit(store->reader))
         (void)sqlite3_exec(store->reader, "ROLLBACK", NULL, NULL, NULL); /* it only read */
@@ -343,15 +342,14 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
     if (!S_ISREG(st.st_mode)) return error_set(err, ORCH_ERR_CORRUPT, "%s is not a regular file", store->database);
     code = reader_open(store, err);
     if (code < 0) return code;
-    bool is_ours = false;
-    code = look_at_reader(store, &is_ours, err);
-    if (code == 0) return check_log_beside(store, err);
-    /* Begun and not finished: without its mark, or with a journal that only an owner may roll back. That is no damage. */
-    if (!(is_ours || code == ORCH_ERR_DENIED) || lock_is_noted(store->dir_fd)) return code;
-    (void)error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete: it is being made, or that was interrupted",
-                    store->path);
-    error_hint(err, "`orch run` makes it complete");
-    return ORCH_ERR_NOT_FOUND;
+    code = look_at_reader(store, err);
+    /* A rollback journal is there only while a store is made, and only an owner may roll it back. */
+    if (code == ORCH_ERR_DENIED && !lock_is_noted(store->dir_fd)) {
+        (void)error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete yet", store->path);
+        error_hint(err, "its making was interrupted; `orch run` goes on with it");
+        return ORCH_ERR_NOT_FOUND;
+    }
+    return code < 0 ? code : check_log_beside(store, err);
 }
 
 /*

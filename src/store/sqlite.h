@@ -158,8 +158,6 @@ bool lock_is_held(const char *path);
 bool lock_is_noted(int dir_fd);
 /* Notes that the store is complete. */
 int lock_note(int fd, const char *path, const char *mark, struct orch_error *err);
-/* False when somebody has begun to make a store here and has not noted that it is complete. */
-bool lock_is_noted(int dir_fd);
 
 /* migrate.c */
 struct migration {
