@@ -63,7 +63,7 @@ static int unknown(const char *name)
     size_t count = 0;
     for (const struct cli_verb *verb = cli_verbs; verb->name && count < 64; verb++) names[count++] = str_from(verb->name);
     struct orch_str near = str_nearest(str_from(name), names, count);
-    cli_say("orch: unknown verb \"%.60s\"", name);
+    cli_say("orch: unknown verb \"%.*s\"", STR_ARG(str_from(name)));
     if (near.size) fprintf(stderr, "  = help: did you mean \"%.*s\"?\n", STR_ARG(near));
     else if (access(name, R_OK) == 0) cli_say("  = help: to run a file: orch run %s", name);
     else fputs("  = help: orch help\n", stderr);
