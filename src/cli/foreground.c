@@ -27,6 +27,7 @@ struct foreground {
     bool left;                          /* stopped while nothing could be recorded: the run stays as it is */
     struct engine_observer shown;       /* the progress's own */
     struct buf outcome;                 /* kept when the execution ends */
+    struct orch_error outcome_err;      /* its output cannot be read; code 0: it can */
     struct orch_error trouble;
 };
 
@@ -74,10 +75,12 @@ static void put_outcome(struct foreground *foreground, struct engine_execution *
     struct arena arena;
     arena_init(&arena, NULL, 0);
     struct orch_str output = summary.output;
-    struct orch_error err = ORCH_ERROR_INIT;
     if (!output.size && summary.output_blob &&
-        store_get_blob(engine_store(foreground->engine), engine_execution_number(execution), summary.output_blob, &arena, &output, &err))
-        cli_error(&err);
+        store_get_blob(engine_store(foreground->engine), engine_execution_number(execution), summary.output_blob, &arena, &output,
+                       &foreground->outcome_err)) {
+        arena_done(&arena);
+        return;
+    }
     if (!foreground->options.json) {
         /* Only what the author declared as the result: the rest is in `orch show`. */
         if (core_workflow(core)->output && summary.state == EXECUTION_SUCCEEDED) buf_add(out, output);
@@ -243,6 +246,7 @@ int foreground_run(struct foreground *foreground, struct engine_execution *execu
         error_hint(&err, "make room, then: orch run --continue %s", engine_execution_id(execution));
         (void)cli_error(&err);
     }
+    if (foreground->outcome_err.code) return cli_error(&foreground->outcome_err);
     if (foreground->outcome.size) printf("%.*s\n", (int)foreground->outcome.size, foreground->outcome.data);
     return code;
 }

@@ -39,14 +39,21 @@ struct active {
     struct core_summary summary;
     struct orch_str state;
     struct orch_str waiting;
-    bool known;
+    bool known;              /* else its journal cannot be read: what is shown is its row's */
 };
 
 static void look_at(struct list *list, const struct store_execution *row, struct arena *arena, struct active *ret)
 {
     struct engine_view *view;
     *ret = (struct active){.state = str_from(execution_state_to_string((enum execution_state)row->state))};
-    if (execution_state_is_terminal(row->state) || engine_view_open(list->store, row->number, &view, NULL)) return;
+    if (execution_state_is_terminal(row->state)) return;
+    struct orch_error err = ORCH_ERROR_INIT;
+    if (engine_view_open(list->store, row->number, &view, &err)) {
+        if (!list->err.code) list->err = err;
+        ret->state = STR("damaged");
+        ret->waiting = arena_str(arena, str_from(err.message));
+        return;
+    }
     const struct core *core = engine_view_core(view);
     core_get_summary(core, &ret->summary);
     ret->known = true;
@@ -114,7 +121,7 @@ static int add_row(void *user, const struct store_execution *row)
         if (row->started_at) duration_format_short((row->ended_at ? row->ended_at : list->now) - row->started_at, &elapsed);
         cli_table_cell(list->table, COLOR_BOLD, "%.*s", STR_ARG(row->id));
         cli_table_cell(list->table, COLOR_NONE, "%.*s", STR_ARG(row->workflow));
-        cli_table_cell(list->table, str_is(active.state, "interrupted") ? COLOR_YELLOW : cli_execution_color(row->state), "%.*s", STR_ARG(active.state));
+        cli_table_cell(list->table, str_is(active.state, "damaged") ? COLOR_RED : str_is(active.state, "interrupted") ? COLOR_YELLOW : cli_execution_color(row->state), "%.*s", STR_ARG(active.state));
         cli_table_cell(list->table, COLOR_NONE, "%u/%u", done, total);
         cli_table_cell(list->table, COLOR_NONE, "%.*s", STR_ARG(buf_str(&started)));
         cli_table_cell(list->table, COLOR_NONE, "%.*s", STR_ARG(buf_str(&elapsed)));
@@ -196,7 +203,8 @@ static int show_list(struct list *list)
         store_close(list->store);
     }
     arena_done(&arena);
-    return r ? cli_error(&list->err) : EXIT_OK;
+    /* Also when all that could be shown was: of a run that cannot be read. */
+    return r || list->err.code ? cli_error(&list->err) : EXIT_OK;
 }
 
 int cli_ps(int argc, char **argv)

@@ -193,7 +193,7 @@ static void print_moment_json(const struct replay *replay, const struct moment *
     cli_json_text(&out, "error", summary.error);
     cli_tree_json_tasks(tree, &out);
     buf_add_text(&out, "}\n");
-    fwrite(out.data, 1, out.size, stdout);
+    if (!tree->err.code) fwrite(out.data, 1, out.size, stdout);
     buf_done(&out);
 }
 
@@ -241,6 +241,10 @@ static int print_moment(struct replay *replay)
             print_moment_json(replay, &moment, &replay->tree);
         else
             print_moment_text(replay, &moment, &replay->tree);
+        if (replay->tree.err.code) { /* an answer without that output would be another answer */
+            replay->err = replay->tree.err;
+            r = replay->err.code;
+        }
     }
     buf_done(&moment.words);
     buf_done(&moment.path);

@@ -246,13 +246,17 @@ static int print_json(struct show *show)
         cli_json_text(&out, "error", summary->error);
         struct orch_str output = summary->output;
         if (!output.size && summary->output_blob &&
-            store_get_blob(show->store, row->number, summary->output_blob, &show->arena, &output, &show->err))
+            store_get_blob(show->store, row->number, summary->output_blob, &show->arena, &output, &show->tree.err))
             output = STR_NONE;
         cli_json_raw(&out, "output", output);
         cli_tree_json_tasks(&show->tree, &out);
         buf_add_char(&out, '}');
     }
     int r = out.failed ? error_set(&show->err, ORCH_ERR_LIMIT, "the answer is larger than 1 GiB") : 0;
+    if (!r && show->tree.err.code) { /* an answer without it would be another answer */
+        show->err = show->tree.err;
+        r = show->err.code;
+    }
     if (!r) printf("%.*s\n", (int)out.size, out.data);
     buf_done(&out);
     return r;

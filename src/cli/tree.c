@@ -147,11 +147,14 @@ void cli_tree_json(struct cli_tree *tree, uint32_t at, struct buf *out)
         struct buf output;
         buf_init(&output, NULL, OUTPUT_SHOWN_MAX);
         if (instance->state == TASK_SUCCEEDED || detail->output.size || detail->blob) {
-            if (core_output(tree->core, at, tree->arena, &output, NULL) == 0 && !output.failed &&
-                !str_is(buf_str(&output), "null"))
-                cli_json_raw(out, "output", buf_str(&output));
-            else if (output.failed)
+            struct orch_error err = ORCH_ERROR_INIT;
+            int r = core_output(tree->core, at, tree->arena, &output, &err);
+            if (output.failed)
                 buf_add_text(out, ",\"output_omitted\":true");
+            else if (r && !tree->err.code)
+                tree->err = err;
+            else if (!r && !str_is(buf_str(&output), "null"))
+                cli_json_raw(out, "output", buf_str(&output));
         }
         buf_done(&output);
         if (detail->cpu_us || detail->memory_peak)

@@ -13,6 +13,7 @@ struct cli_tree {
     struct arena *arena;      /* for outputs */
     struct buf text;          /* for paths: whoever makes a tree inits and dones it */
     uint32_t lines, left_out; /* counted while it prints */
+    struct orch_error err;    /* of an output that cannot be read: the first one; code 0: all could */
 };
 
 /* The whole tree on stdout; without `all` its first lines, and how many there are more. */

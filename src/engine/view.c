@@ -61,6 +61,19 @@ static int fold_record(void *user, uint64_t first_seq, uint32_t count, struct or
     return 0;
 }
 
+/* Where damage begins; the hint says what to do. */
+static int damaged(int64_t number, uint64_t good, int code, struct orch_error *err)
+{
+    char id[20];
+    if (code != ORCH_ERR_CORRUPT) return code;
+    store_execution_id(number, id);
+    error_context(err, "the journal of run %s is damaged behind sequence number %llu, the last good one", id,
+                  (unsigned long long)good);
+    error_hint(err, "nothing was changed; orch doctor  names what is damaged, orch doctor --salvage DIR  copies what "
+                    "can be read; or restore a backup");
+    return code;
+}
+
 int journal_fold(struct store *store, int64_t number, struct core *core, struct arena *keep_in,
                  struct value *ret_pinned, uint64_t *ret_next_seq, struct orch_error *err)
 {
@@ -71,7 +84,7 @@ int journal_fold(struct store *store, int64_t number, struct core *core, struct 
     int r = store_each_record(store, number, 1, fold_record, &fold, err);
     arena_done(&scratch);
     if (!r && fold.next_seq == 1) r = error_set(err, ORCH_ERR_CORRUPT, "the journal has no record 1");
-    if (r) return r;
+    if (r) return damaged(number, fold.next_seq - 1, r, err);
     if (ret_pinned) *ret_pinned = fold.pinned;
     *ret_next_seq = fold.next_seq;
     return 0;
@@ -124,7 +137,7 @@ static int advance(struct engine_view *view, struct fold *fold, struct orch_erro
     int r = store_each_record(view->store, view->number, fold->next_seq, fold_record, fold, err);
     arena_done(&scratch);
     view->sequence = fold->next_seq - 1;
-    return r == FOLD_ENOUGH ? 0 : r;
+    return r == FOLD_ENOUGH ? 0 : damaged(view->number, view->sequence, r, err);
 }
 
 int engine_view_advance(struct engine_view *view, uint64_t sequence,
@@ -171,8 +184,8 @@ int engine_view_open_at(struct store *store, int64_t number, uint64_t sequence, 
     }
     if (!r && view->last == 0) r = error_set(err, ORCH_ERR_CORRUPT, "the journal has no record 1");
     if (!r && sequence != UINT64_MAX && sequence > view->last) {
-        error_set(err, ORCH_ERR_NOT_FOUND, "the history of run %.*s ends with transition %llu",
-                  STR_ARG(view->row.id), (unsigned long long)view->last);
+        error_set(err, ORCH_ERR_NOT_FOUND, "the history of run %.*s ends with transition %llu", STR_ARG(view->row.id),
+                  (unsigned long long)view->last);
         r = ORCH_ERR_NOT_FOUND;
     }
     if (r) {

@@ -464,7 +464,7 @@ void committer_close(struct committer *committer, const struct orch_allocator *a
     bool is_done = false;
     if (committer->db && committer->failure.code == 0)
         (void)checkpoint_all(committer->db, &committer->log_end, &is_done, committer->path, NULL); /* seen in is_done */
-    if (committer->db && !is_done) (void)sqlite3_db_config(committer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (is_done) (void)sqlite3_db_config(committer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     (void)sqlite3_close(committer->db); /* with nothing open it cannot be busy */
     if (committer->db && committer->log_end.fd >= 0) (void)close(committer->log_end.fd); /* nothing of it waits */
     while (committer->completed.first) {

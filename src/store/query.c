@@ -61,7 +61,7 @@ int reader_open(struct sqlite_store *store, struct orch_error *err)
     if (store->reader) return 0;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
     sqlite3 *db = NULL;
-    const char *vfs = vfs_name(VFS_STRICT);
+    const char *vfs = vfs_name(store->reader_mode);
     if (!vfs) return error_memory(err);
     int rc = sqlite3_open_v2(store->database, &db, flags, vfs);
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS);

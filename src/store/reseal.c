@@ -89,7 +89,6 @@ int reseal_database(sqlite3 *take_db, int dir_fd, const char *database, struct o
     if (code == 0) code = check_integrity(take_db, database, err);
     if (code == 0) code = remove_log(take_db, database, err);
     if (code == 0) code = make_copy(take_db, dir_fd, database, err);
-    if (code < 0) (void)sqlite3_db_config(take_db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(take_db); /* with nothing open it cannot be busy */
     if (code == 0) code = take_name(dir_fd, database, err);
     if (code < 0) (void)unlinkat(dir_fd, NEW_NAME, 0); /* or the next try does it */

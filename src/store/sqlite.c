@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "store/check_internal.h"
 
 int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *database, const char *what)
 {
@@ -75,6 +76,8 @@ static int open_writer(const char *database, bool no_sync, sqlite3 **ret, struct
     const char *vfs = vfs_name(VFS_STRICT);
     if (!vfs) return error_memory(err);
     int rc = sqlite3_open_v2(database, &db, flags, vfs);
+    /* Closing brings the log in only once it is known that it may be believed: see committer_close. */
+    if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     /* Of each page, for its seal; taken in when a database is made. */
     if (rc == SQLITE_OK) rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS);
@@ -285,8 +288,6 @@ static int open_own(struct sqlite_store *store, const struct store_options *opti
         if (code == 0) code = lock_note(store->lock_fd, store->path, store->base.mark, err);
     }
     if (code < 0) {
-        /* A log that is not believed stays as it is. */
-        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         (void)sqlite3_close(db); /* with nothing open it cannot be busy */
         if (end.fd >= 0) (void)close(end.fd);
         return code;
@@ -606,10 +607,10 @@ static char *text_join(const struct orch_allocator *allocator, const char *a, co
     return text;
 }
 
-int sqlite_store_open(const char *path, const struct store_options *options, struct store **ret, struct orch_error *err)
+static struct sqlite_store *store_new(const char *path, const struct store_options *options)
 {
     struct sqlite_store *store = mem_resize(options->allocator, NULL, 0, sizeof *store);
-    if (!store) return error_memory(err);
+    if (!store) return NULL;
     *store = (struct sqlite_store){.base = {.methods = &sqlite_methods,
                                             .allocator = options->allocator,
                                             .mode = options->mode,
@@ -620,17 +621,44 @@ int sqlite_store_open(const char *path, const struct store_options *options, str
                                    .dir_fd = -1,
                                    .lock_fd = -1,
                                    .epoch = 1};
-    int code = 0;
-    if (!store->path || !store->database)
-        code = error_memory(err);
-    else
-        code = options->mode == STORE_OWN ? open_own(store, options, err) : open_read(store, err);
+    if (store->path && store->database) return store;
+    sqlite_close(&store->base);
+    return NULL;
+}
+
+int sqlite_store_open(const char *path, const struct store_options *options, struct store **ret, struct orch_error *err)
+{
+    struct sqlite_store *store = store_new(path, options);
+    if (!store) return error_memory(err);
+    int code = options->mode == STORE_OWN ? open_own(store, options, err) : open_read(store, err);
     if (code < 0) {
         sqlite_close(&store->base);
         return code;
     }
     *ret = &store->base;
     return 0;
+}
+
+int sqlite_reader_open(const char *path, enum vfs_mode mode, struct store **ret, struct orch_error *err)
+{
+    bool made = false;
+    const struct store_options options = {.mode = STORE_READ};
+    struct sqlite_store *store = store_new(path, &options);
+    if (!store) return error_memory(err);
+    store->reader_mode = mode;
+    int code = directory_open(path, false, &made, &store->dir_fd, err);
+    if (code == 0) code = reader_open(store, err);
+    if (code < 0) {
+        sqlite_close(&store->base);
+        return code;
+    }
+    *ret = &store->base;
+    return 0;
+}
+
+sqlite3 *sqlite_reader(struct store *store)
+{
+    return ((struct sqlite_store *)store)->reader;
 }
 
 const char *store_path(const struct store *store)

@@ -128,6 +128,7 @@ struct sqlite_store {
     int dir_fd;
     int lock_fd;     /* -1 when read-only */
     sqlite3 *reader; /* NULL until something is read */
+    enum vfs_mode reader_mode;
     sqlite3_stmt *queries[QUERY_COUNT];
     bool queries_busy[QUERY_COUNT];
 
