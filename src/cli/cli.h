@@ -157,6 +157,7 @@ int cli_resume(int argc, char **argv);
 int cli_approve(int argc, char **argv);
 int cli_signal(int argc, char **argv);
 int cli_simulate(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

@@ -11,6 +11,7 @@
 
 const struct cli_verb cli_verbs[] = {
     {"run", "first use", "run a workflow file here, durably; or continue one", cli_run},
+    {"doctor", "first use", "look at a whole store, name what is damaged, save what can be read", cli_doctor},
     {"version", "first use", "print the version", cli_version},
     {"help", "first use", "about orch, a verb, or an error code", cli_help},
     {"validate", "author", "check a workflow file and show all that is wrong with it", cli_validate},

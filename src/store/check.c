@@ -132,7 +132,8 @@ static void check_integrity(struct check *check, sqlite3 *db)
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(statement);
         const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-        if (!text || strcmp(text, "ok") == 0) continue;
+        if (!text || strcmp(text, "ok") == 0 || (is_page_damage(db) && strstr(text, "unable to get the page")))
+            continue;
         if (told++ < 20) tell(check, CHECK_DATABASE, true, "orch.db", salvage, text);
     }
     if (rc != SQLITE_DONE && !is_page_damage(db))
@@ -312,7 +313,7 @@ static void tell_journal(struct check *check, int64_t number, const struct journ
                                     .file = file,
                                     .bit = -1,
                                     .number = number,
-                                    .sequence = look->sequence_good + 1,
+                                    .sequence = look->core ? look->sequence_good + 1 : 0,
                                     .sequence_good = look->sequence_good,
                                     .mend = salvage};
     if (look->is_blob)

@@ -62,8 +62,10 @@ int store_check(const char *path, check_report report, void *user, struct check_
 
 struct salvage_counts {
     uint64_t executions, executions_cut, executions_lost; /* whole; up to some record; not at all */
-    uint64_t records, records_lost;                       /* lost: of those that are known of */
-    uint64_t definitions, definitions_lost, blobs, blobs_lost, logfiles, logfiles_lost;
+    uint64_t rows_made;                                   /* executions whose row was lost: made of their journal */
+    uint64_t records, definitions, blobs, logfiles;       /* copied */
+    uint64_t definitions_lost, logfiles_lost;
+    bool is_log_cut; /* commits at the end of the log are lost: executions may have gone on, or be missing, unnoticed */
     uint64_t bits; /* that were wrong and were put right by checksums */
 };
 

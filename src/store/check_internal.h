@@ -15,6 +15,7 @@ struct check {
     check_report report;
     void *user;
     struct check_counts *counts;
+    uint32_t log_last; /* set by check_log: commits are known of up to this frame; 0: of none */
 };
 
 /* Tells of something; the message is formatted into the finding. */
@@ -31,11 +32,16 @@ struct numbers {
     bool is_complete; /* no way was blocked by damage */
 };
 int numbers_gather(sqlite3 *db, struct numbers *ret, struct orch_error *err);
+/* At the end, in any order. */
+int numbers_add(struct numbers *numbers, int64_t number, struct orch_error *err);
+/* Puts them in order, each once; takes out what is no number. */
+void numbers_unite(struct numbers *numbers);
 void numbers_done(struct numbers *numbers);
 
 /* check_journal.c: folding the journal of an execution as far as it goes. */
 struct journal_reader {
     struct store *store;
+    struct store *definitions; /* where they are read; the same one, if nobody sets another */
     struct zonefiles zones;
     struct arena arena; /* of the workflow */
     struct arena texts; /* of the latest look */
@@ -64,6 +70,7 @@ struct journal_record {
     uint32_t count;
     struct orch_str bytes;
     const struct core_transition *items;
+    bool is_part; /* the bytes hold more than that */
 };
 typedef int (*journal_fn)(void *user, const struct journal_record *record, struct orch_error *err);
 

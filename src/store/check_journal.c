@@ -10,7 +10,7 @@
 
 void journal_reader_init(struct journal_reader *reader, struct store *store)
 {
-    *reader = (struct journal_reader){.store = store};
+    *reader = (struct journal_reader){.store = store, .definitions = store};
     zonefiles_init(&reader->zones, NULL, NULL);
     arena_init(&reader->arena, NULL, 0);
     arena_init(&reader->texts, NULL, 0);
@@ -34,7 +34,7 @@ static int read_workflow(struct journal_reader *reader, struct orch_str digest, 
     arena_clear(&reader->arena);
     if (digest.size >= sizeof reader->digest)
         return error_set(err, ORCH_ERR_CORRUPT, "the name of its definition is none");
-    int code = store_get_definition(reader->store, digest, &reader->arena, &normal, err);
+    int code = store_get_definition(reader->definitions, digest, &reader->arena, &normal, err);
     if (code < 0) return code;
     store_digest(normal, found);
     if (!str_is(digest, found))
@@ -159,7 +159,8 @@ static int look_at_record(void *user, uint64_t first_seq, uint32_t count, struct
     look->ret->records += good > 0;
     look->next_seq += good;
     if (good > 0 && look->fn) {
-        struct journal_record told = {.first_seq = first_seq, .count = good, .bytes = record, .items = list.items};
+        struct journal_record told = {
+            .first_seq = first_seq, .count = good, .bytes = record, .items = list.items, .is_part = good < list.count};
         int r = look->fn(look->user, &told, look->err);
         if (r != 0) {
             look->failure = r;

@@ -118,8 +118,7 @@ struct log_scan {
     uint32_t right;     /* frames from the first on that are right */
     uint32_t committed; /* up to the last commit among them */
     uint32_t later;     /* a commit behind a wrong one and behind another commit; 0: none */
-    uint32_t mended;    /* the first wrong one, if one bit of it is; else 0 */
-    int64_t bit;        /* in that frame; -1 */
+    int64_t bit;        /* the one that is wrong in the first wrong frame; -1 */
 };
 
 static int scan_log(struct check *check, int fd, struct log_scan *scan, struct orch_error *err)
@@ -182,6 +181,7 @@ int check_log(struct check *check, struct orch_error *err)
     int fd = -1, code;
     int64_t size = 0;
     enum log_end_state state = log_end_read(check->dir_fd, &end);
+    check->log_last = end.frames;
     if (check->counts->is_owned) return 0; /* it goes on while we look; its owner has looked at it */
     if (state == LOG_END_DAMAGED) {
         finding.is_damage = true;
@@ -202,6 +202,7 @@ int check_log(struct check *check, struct orch_error *err)
     if (got == sizeof scan.header && log_header_is_right(scan.header)) {
         scan.page_size = load_be32(scan.header + 8);
         code = scan_log(check, fd, &scan, err);
+        if (scan.later > check->log_last) check->log_last = scan.later;
         if (code == 0) tell_log(check, &scan, &end);
     } else if (end.frames > 0) {
         finding.size = LOG_HEADER_SIZE;

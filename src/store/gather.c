@@ -25,7 +25,7 @@ static const char *const ways[] = {
     " SELECT x FROM n WHERE x IS NOT NULL",
 };
 
-static int add(struct numbers *numbers, int64_t number, struct orch_error *err)
+int numbers_add(struct numbers *numbers, int64_t number, struct orch_error *err)
 {
     if (numbers->count == numbers->capacity) {
         size_t capacity = numbers->capacity ? numbers->capacity * 2 : 1024;
@@ -44,7 +44,7 @@ static int compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static void unite(struct numbers *numbers)
+void numbers_unite(struct numbers *numbers)
 {
     size_t kept = 0;
     if (numbers->count > 1) qsort(numbers->items, numbers->count, sizeof *numbers->items, compare);
@@ -66,14 +66,14 @@ int numbers_gather(sqlite3 *db, struct numbers *ret, struct orch_error *err)
         int rc = sqlite3_prepare_v2(db, ways[way], -1, &statement, NULL);
         while (rc == SQLITE_OK || rc == SQLITE_ROW) {
             rc = sqlite3_step(statement);
-            if (rc == SQLITE_ROW) code = add(ret, sqlite3_column_int64(statement, 0), err);
+            if (rc == SQLITE_ROW) code = numbers_add(ret, sqlite3_column_int64(statement, 0), err);
             if (code < 0) break;
         }
         was_whole = rc == SQLITE_DONE;
         if (!was_whole) ret->is_complete = false;
         if ((rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM) code = error_memory(err);
         (void)sqlite3_finalize(statement); /* the step's code again */
-        unite(ret);
+        numbers_unite(ret);
     }
     if (code < 0) numbers_done(ret);
     return code;

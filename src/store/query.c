@@ -22,6 +22,8 @@ static const char *const texts[QUERY_COUNT] = {
     [QUERY_RECORDS] = "SELECT seq, count, record FROM journal INDEXED BY journal_seq WHERE execution = ?1 AND seq >="
                       " coalesce((SELECT max(seq) FROM journal INDEXED BY journal_seq WHERE execution = ?1 AND seq <= "
                       "?2), 0) ORDER BY seq",
+    [QUERY_RECORDS_MAPPED] = "SELECT j.seq, j.count, j.record FROM temp.journal_map m CROSS JOIN main.journal j ON"
+                             " j.rowid = m.at WHERE m.execution = ?1 AND m.seq + j.count > ?2 ORDER BY m.seq",
     [QUERY_DEFINITION] = "SELECT normal FROM definitions WHERE digest = ?1",
     [QUERY_LIST_ALL] = "SELECT " COLUMNS " FROM executions WHERE number < ?1 ORDER BY number DESC",
     [QUERY_LIST_ALIVE] =
@@ -233,7 +235,8 @@ int query_each_record(struct store *base, int64_t number, uint64_t from_seq,
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     sqlite3_stmt *statement = NULL;
-    int code = query_begin(store, QUERY_RECORDS, &statement, err);
+    enum query query = store->has_map ? QUERY_RECORDS_MAPPED : QUERY_RECORDS;
+    int code = query_begin(store, query, &statement, err);
     if (code < 0) return code;
     int rc = sqlite3_bind_int64(statement, 1, number);
     if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 2, (int64_t)from_seq);
@@ -249,8 +252,72 @@ int query_each_record(struct store *base, int64_t number, uint64_t from_seq,
             code = fn(user, seq, count, record);
     }
     if (code == 0 && rc != SQLITE_DONE) code = reader_error(store, rc, err);
-    query_end(store, QUERY_RECORDS, statement);
+    query_end(store, query, statement);
     return code;
+}
+
+/* Puts what follows a place of the table into the map; *at is moved behind it. SQLITE_DONE at the end of the table. */
+static int map_from(sqlite3_stmt *walk, sqlite3_stmt *insert, int64_t *at)
+{
+    int rc = sqlite3_bind_int64(walk, 1, *at);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(walk);
+        if (rc != SQLITE_ROW) break;
+        *at = sqlite3_column_int64(walk, 0);
+        for (int i = 0; i < 3; i++)
+            (void)sqlite3_bind_value(insert, i + 1, sqlite3_column_value(walk, i)); /* a number */
+        int put = sqlite3_step(insert);
+        (void)sqlite3_reset(insert); /* gives the step's code again */
+        if (put != SQLITE_DONE) rc = put;
+    }
+    (void)sqlite3_reset(walk); /* gives the step's code again */
+    return rc;
+}
+
+/* Of single numbers over what cannot be read: a page has some tens of records, a page that leads to pages some
+ * thousands. */
+#define MAP_STEPS_MAX 20000
+
+int query_map_records(struct store *base, struct orch_error *err)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    sqlite3_stmt *walk = NULL, *insert = NULL, *last = NULL;
+    if (store->has_map) return 0;
+    int rc = sqlite3_exec(store->reader,
+                          "CREATE TEMP TABLE journal_map(execution, seq, at, PRIMARY KEY(execution, seq)) WITHOUT "
+                          "ROWID",
+                          NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(store->reader,
+                                "SELECT rowid, execution, seq FROM main.journal NOT INDEXED WHERE rowid > ?1 ORDER BY "
+                                "rowid",
+                                -1, &walk, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(store->reader,
+                                "INSERT OR IGNORE INTO temp.journal_map(at, execution, seq) VALUES(?1, ?2, ?3)", -1,
+                                &insert, NULL);
+    int64_t at = INT64_MIN, end = 0;
+    if (rc == SQLITE_OK) rc = map_from(walk, insert, &at);
+    if (rc != SQLITE_DONE) {
+        /* Over what cannot be read, one number after the other; a page has some tens of them. */
+        if (sqlite3_prepare_v2(store->reader, "SELECT max(rowid) FROM main.journal NOT INDEXED", -1, &last, NULL) ==
+                SQLITE_OK &&
+            sqlite3_step(last) == SQLITE_ROW)
+            end = sqlite3_column_int64(last, 0);
+        if (at < 0) at = 0;
+        if (end == 0) end = at + MAP_STEPS_MAX / 10; /* not even the end can be found */
+        for (int steps = 0; rc != SQLITE_DONE && rc != SQLITE_NOMEM && at < end && steps < MAP_STEPS_MAX; steps++) {
+            int64_t before = ++at;
+            rc = map_from(walk, insert, &at);
+            if (at > before) steps = 0;
+        }
+    }
+    (void)sqlite3_finalize(walk); /* the steps' codes, which were looked at */
+    (void)sqlite3_finalize(insert);
+    (void)sqlite3_finalize(last);
+    if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM) return error_memory(err);
+    store->has_map = true;
+    return 0;
 }
 
 int query_get_definition(struct store *base, struct orch_str digest, struct arena *arena, struct orch_str *ret_normal,

@@ -350,7 +350,9 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
         error_hint(err, "its making was interrupted; `orch run` goes on with it");
         return ORCH_ERR_NOT_FOUND;
     }
-    return code < 0 ? code : check_log_beside(store, err);
+    /* A log that ends too early can make a young database look empty, and more: its damage is what is to be told. */
+    int log_code = check_log_beside(store, err);
+    return log_code < 0 ? log_code : code;
 }
 
 /*

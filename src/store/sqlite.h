@@ -107,6 +107,7 @@ enum query {
     QUERY_ALIVE,
     QUERY_EXECUTION,
     QUERY_RECORDS,
+    QUERY_RECORDS_MAPPED,
     QUERY_DEFINITION,
     QUERY_LIST_ALL,
     QUERY_LIST_ALIVE,
@@ -129,6 +130,7 @@ struct sqlite_store {
     int lock_fd;     /* -1 when read-only */
     sqlite3 *reader; /* NULL until something is read */
     enum vfs_mode reader_mode;
+    bool has_map; /* records are looked for by a map of the table instead of its index */
     sqlite3_stmt *queries[QUERY_COUNT];
     bool queries_busy[QUERY_COUNT];
 
@@ -236,6 +238,9 @@ int query_each_record(struct store *base, int64_t number, uint64_t from_seq,
 int query_each_execution(struct store *base, const struct store_filter *filter,
                          int (*fn)(void *user, const struct store_execution *execution), void *user,
                          struct orch_error *err);
+/* For salvage: from now on records are found without the index that leads to them. All that can be reached of their table
+ * is walked over, once. */
+int query_map_records(struct store *base, struct orch_error *err);
 int query_count_states(struct store *base, uint64_t ret_counts[16], struct orch_error *err);
 int query_find_latest(struct store *base, struct orch_str file, bool alive, int64_t *ret_number,
                       struct orch_error *err);

@@ -82,7 +82,7 @@ static int check_page(struct file *file, unsigned char *page, size_t size, sqlit
     if (seal_is_right(page, size, number)) return SQLITE_OK;
     /* A page that was free when the file grew past it was never written. Who reads has no business there. */
     if (file->is_writable && page_is_zero(page, size)) return SQLITE_OK;
-    int64_t bit = file->mode == VFS_MEND ? seal_mend(page, size, number) : -1;
+    int64_t bit = file->mode != VFS_STRICT ? seal_mend(page, size, number) : -1;
     note(file, false, number, at, bit);
     return bit >= 0 || file->mode == VFS_RAW ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
@@ -182,7 +182,7 @@ static int check_frame(struct file *file, uint32_t number, unsigned char *frame,
     if (memcmp(frame + FRAME_SALTS_AT, salts, 8) == 0 &&
         frame_is_right(is_big_endian, before, frame, frame + FRAME_HEAD_SIZE, page_size))
         return SQLITE_OK;
-    if (file->mode == VFS_MEND) {
+    if (file->mode != VFS_STRICT) {
         int64_t bit = frame_mend(is_big_endian, before, salts, frame, page_size);
         if (bit >= 0) {
             note(file, true, number, frame_at(number, page_size), bit);
@@ -226,7 +226,7 @@ static int read_log(struct file *file, void *data, size_t size, sqlite3_int64 at
     if (at == 0 && size == LOG_HEADER_SIZE) {
         int rc = read_real(file, data, size, at);
         if (rc != SQLITE_OK) return rc;
-        if (file->mode == VFS_MEND && !log_header_is_right(data)) {
+        if (file->mode != VFS_STRICT && !log_header_is_right(data)) {
             int64_t bit = log_header_mend(data);
             note(file, true, 0, 0, bit);
         }
@@ -242,7 +242,7 @@ static int read_log(struct file *file, void *data, size_t size, sqlite3_int64 at
     int rc = read_real(file, data, size, at);
     /* A log that was found: SQLite checks it itself, frame by frame, and ends it where one is wrong. */
     size_t page_size = log_page_size(file);
-    if (rc == SQLITE_OK && file->mode == VFS_MEND && page_size > 0 && size == page_size + FRAME_HEAD_SIZE) {
+    if (rc == SQLITE_OK && file->mode != VFS_STRICT && page_size > 0 && size == page_size + FRAME_HEAD_SIZE) {
         uint32_t number = frame_number(at, page_size);
         if (number > 0) (void)check_frame(file, number, data, page_size); /* what it cannot mend is left */
     }

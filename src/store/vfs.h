@@ -21,7 +21,7 @@
 enum vfs_mode {
     VFS_STRICT, /* what is damaged is not read */
     VFS_MEND,   /* one wrong bit in a page or frame is put right on the way; what has more is not read */
-    VFS_RAW,    /* pages of the database are read as they are */
+    VFS_RAW,    /* the same, and pages of the database that have more are read as they are */
 };
 
 /* The name to open a database with; SQLite's default file system of that moment is below. NULL when memory is short. */

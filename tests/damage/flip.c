@@ -2,14 +2,17 @@
  * flip.c - every single bit of a small store is turned, one at a time: what is answered then must be the truth or an
  * error, never something else.
  *
- * usage: flip [--bits N] [--seed N] [--share I/N] [--quiet]
+ * usage: flip [--bits N] [--seed N] [--share I/N]
  *
- * Without --bits all of them; else N that are drawn. Two stores: one that was closed, one whose owner was killed, with
- * its log. Files: orch.db, orch.db-wal, orch.db-end, lock and the blobs. For each bit:
+ * Without --bits all of them; else N that are drawn. Three stores: one that was closed, one whose owner was killed,
+ * with half of it in its log, and one with all of it in its log. Files: orch.db, orch.db-wal, orch.db-end, lock and the
+ * blobs. For each bit:
  *
  * - a reader opens it and asks everything; each answer is the truth's or an error that says damage;
  * - an owner does the same (the files are put back after it; when it refuses, it has changed nothing but the lock);
- * - what is noticed is named by store_check as well.
+ * - what is noticed is named by store_check as well;
+ * - of each that was drawn, else of one in 64: store_salvage makes a store without damage, in which each execution is
+ * the truth's, is marked, or is missing and was told of.
  *
  * The last line has the counts. "harmless": all answers were the truth's. Exits with 1 if one was silently different.
  */
@@ -52,6 +55,7 @@ struct kept {
 
 struct image {
     char path[200];
+    uint64_t executions; /* that it has */
     struct kept files[FILES_MAX];
     int count;
 };
@@ -112,10 +116,11 @@ static void restore(const struct image *image)
             put_back(image, &image->files[i]);
 }
 
-static void make_image(struct image *image, const char *folder, const char *name, bool with_crash)
+static void make_image(struct image *image, const char *folder, const char *name, enum small_store_kind kind)
 {
     snprintf(image->path, sizeof image->path, "%s/%s", folder, name);
-    small_store_make(image->path, with_crash);
+    small_store_make(image->path, kind);
+    image->executions = kind == SMALL_YOUNG ? 1 : SMALL_EXECUTIONS;
     keep(image, "orch.db");
     keep(image, "orch.db-wal");
     keep(image, "orch.db-end");
@@ -280,6 +285,7 @@ static void ask_all(const char *path, enum store_mode mode, struct answers *answ
 
 struct counts {
     uint64_t bits, noticed, harmless, silent, strange, unnamed, changed;
+    uint64_t salvaged, salvaged_less, salvaged_badly;
 };
 
 static struct {
@@ -320,8 +326,80 @@ static void first_finding(void *user, const struct check_finding *finding)
     if (finding->is_damage) (*(int *)user)++;
 }
 
+struct lost {
+    bool is_told[SMALL_EXECUTIONS + 2];
+    bool is_log_told; /* of all of them */
+};
+
+static void note_lost(void *user, const struct check_finding *finding)
+{
+    if (finding->subject == CHECK_LOG && finding->is_damage) ((struct lost *)user)->is_log_told = true;
+    if (finding->number >= 1 && finding->number <= SMALL_EXECUTIONS)
+        ((struct lost *)user)->is_told[finding->number] = true;
+}
+
+/* The six answers about an execution. */
+static bool is_as_truth(const struct answers *answers, const struct answers *truth, int64_t number)
+{
+    int first = truth->count - 6 * (SMALL_EXECUTIONS + 1) + 6 * (int)(number - 1);
+    for (int i = 0; i < 6; i++)
+        if (answers->items[i].hash != truth->items[first + i].hash) return false;
+    return true;
+}
+
+/* Returns what is wrong with a copy; NULL. */
+static const char *judge_copy(const char *path, const struct answers *truth, const struct lost *lost, bool *ret_less)
+{
+    const struct store_options options = {.mode = STORE_READ};
+    struct store *store = NULL;
+    struct check_counts checked;
+    struct orch_error err = ORCH_ERROR_INIT;
+    const char *wrong = NULL;
+    int named = 0;
+    if (store_check(path, first_finding, &named, &checked, &err) < 0 || named > 0) return "the copy is damaged";
+    if (store_open(path, &options, &store, &err) < 0) return "the copy cannot be opened";
+    for (int64_t number = 1; number <= SMALL_EXECUTIONS && !wrong; number++) {
+        struct answers answers = {.count = 0};
+        struct store_execution row;
+        struct arena arena;
+        arena_init(&arena, NULL, 0);
+        ask_execution(store, number, &answers);
+        bool is_missing = store_get_execution(store, number, &arena, &row, &err) < 0;
+        bool is_marked = !is_missing && str_starts_with(row.error, STR("salvaged: "));
+        if (!is_as_truth(&answers, truth, number)) {
+            *ret_less = true;
+            if (!lost->is_told[number] && !lost->is_log_told)
+                wrong = "an execution is another one, and nobody was told";
+            if (!is_missing && !is_marked) wrong = "an execution is another one, and not marked";
+        }
+        arena_done(&arena);
+    }
+    (void)store_close(store);
+    return wrong;
+}
+
+static void try_salvage(const struct image *image, const struct answers *truth, bool must_work, struct counts *counts)
+{
+    char path[220];
+    struct salvage_counts saved;
+    struct lost lost = {.is_told = {false}};
+    struct orch_error err = ORCH_ERROR_INIT;
+    bool is_less = false;
+    snprintf(path, sizeof path, "%.199s-saved", image->path);
+    int code = store_salvage(image->path, path, note_lost, &lost, &saved, &err);
+    /* Without the first page there is nothing to go by; but a single bit of it is put right. */
+    const char *wrong = code == 0 ? judge_copy(path, truth, &lost, &is_less) : must_work ? err.message : NULL;
+    if (wrong) {
+        fprintf(stderr, "flip: %s %s bit %llu: salvage: %s\n", at.image, at.file, (unsigned long long)at.bit, wrong);
+        counts->salvaged_badly++;
+    }
+    counts->salvaged++;
+    counts->salvaged_less += is_less || code < 0;
+    (void)file_remove_tree(path, NULL); /* only space */
+}
+
 static void try_bit(const struct image *image, const struct kept *kept, uint64_t bit, const struct answers *truth,
-                    struct counts *counts)
+                    bool with_salvage, struct counts *counts)
 {
     char path[300];
     struct answers answers;
@@ -344,6 +422,8 @@ static void try_bit(const struct image *image, const struct kept *kept, uint64_t
         fprintf(stderr, "flip: %s %s bit %llu: doctor: %s\n", at.image, at.file, (unsigned long long)bit, err.message);
         counts->strange++;
     }
+
+    if (with_salvage) try_salvage(image, truth, strcmp(kept->name, "orch.db") == 0, counts);
 
     /* The owner, with the same bit. */
     kept->bytes[bit / 8] ^= (unsigned char)(1 << (bit % 8));
@@ -383,6 +463,9 @@ static void add_counts(struct counts *sum, const struct counts *more)
     sum->unnamed += more->unnamed;
     sum->changed += more->changed;
     sum->strange += more->strange;
+    sum->salvaged += more->salvaged;
+    sum->salvaged_less += more->salvaged_less;
+    sum->salvaged_badly += more->salvaged_badly;
 }
 
 static void print_counts(const char *name, const char *file, const struct counts *counts)
@@ -417,7 +500,7 @@ static void check_truth(const struct image *image, const struct answers *truth)
             exit(2);
         }
     if (store_check(image->path, first_finding, &named, &checked, &err) < 0 || named > 0 ||
-        checked.executions != SMALL_EXECUTIONS || checked.blobs == 0) {
+        checked.executions != image->executions || (checked.blobs == 0) != (image->executions == 1)) {
         fprintf(stderr, "flip: doctor finds %d faults in the truth: %s\n", named, err.message);
         exit(2);
     }
@@ -431,6 +514,9 @@ static struct counts try_image(const struct image *image, const struct options *
     uint64_t total = 0, seed = options->seed;
     const char *name = strrchr(image->path, '/') + 1;
     ask_all(image->path, STORE_READ, &truth);
+    restore(image);
+    for (int i = 0; i < image->count; i++)
+        printf("%-8s %-12s %zu bytes\n", name, image->files[i].name, image->files[i].size);
     check_truth(image, &truth);
     for (int i = 0; i < image->count; i++) total += image->files[i].size * 8;
     for (int i = 0; i < image->count; i++) {
@@ -443,7 +529,8 @@ static struct counts try_image(const struct image *image, const struct options *
         }
         for (uint64_t n = 0; n < wanted; n++) {
             if (n % options->shares != options->share) continue;
-            try_bit(image, kept, options->bits > 0 && wanted < size ? next_random(&seed) % size : n, &truth, &counts);
+            try_bit(image, kept, options->bits > 0 && wanted < size ? next_random(&seed) % size : n, &truth,
+                    options->bits > 0 || n / options->shares % 64 == 0, &counts);
         }
         print_counts(name, kept->name, &counts);
         add_counts(&sum, &counts);
@@ -472,7 +559,7 @@ int main(int argc, char **argv)
         }
     }
     char folder[100];
-    struct image images[2] = {{.count = 0}};
+    struct image images[3] = {{.count = 0}};
     struct counts sum = {0};
     const char *tmp = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%.60s/orch-flip-XXXXXX",
@@ -482,8 +569,9 @@ int main(int argc, char **argv)
     if (!mkdtemp(folder)) die(folder);
     (void)signal(SIGALRM, on_alarm);
     printf("seed %llu\n", (unsigned long long)options.seed);
-    make_image(&images[0], folder, "closed", false);
-    make_image(&images[1], folder, "crashed", true);
+    make_image(&images[0], folder, "closed", SMALL_CLOSED);
+    make_image(&images[1], folder, "crashed", SMALL_CRASHED);
+    make_image(&images[2], folder, "young", SMALL_YOUNG);
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
         struct counts counts = try_image(&images[i], &options);
         add_counts(&sum, &counts);
@@ -494,5 +582,9 @@ int main(int argc, char **argv)
     print_counts("all", "", &sum);
     printf("%llu noticed and not named by doctor, %llu files changed by an owner that refused, %llu other failures\n",
            (unsigned long long)sum.unnamed, (unsigned long long)sum.changed, (unsigned long long)sum.strange);
-    return sum.silent || sum.unnamed || sum.changed || sum.strange ? 1 : 0;
+    printf("%llu salvaged: %llu whole, %llu with something missing and told, %llu wrongly\n",
+           (unsigned long long)sum.salvaged,
+           (unsigned long long)(sum.salvaged - sum.salvaged_less - sum.salvaged_badly),
+           (unsigned long long)sum.salvaged_less, (unsigned long long)sum.salvaged_badly);
+    return sum.silent || sum.unnamed || sum.changed || sum.strange || sum.salvaged_badly ? 1 : 0;
 }

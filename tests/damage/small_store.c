@@ -160,13 +160,13 @@ static void make_execution(struct making *making, int kind)
     arena_done(&making->arena);
 }
 
-void small_store_make(const char *path, bool with_crash)
+void small_store_make(const char *path, enum small_store_kind store_kind)
 {
     pid_t pid = fork();
     if (pid < 0) die("fork", NULL);
     if (pid > 0) {
         int status = 0;
-        if (waitpid(pid, &status, 0) != pid || (with_crash ? !WIFSIGNALED(status) : status != 0)) die("child", NULL);
+        if (waitpid(pid, &status, 0) != pid || (store_kind != SMALL_CLOSED ? !WIFSIGNALED(status) : status != 0)) die("child", NULL);
         return;
     }
     struct orch_error err = ORCH_ERROR_INIT;
@@ -185,15 +185,14 @@ void small_store_make(const char *path, bool with_crash)
     if (store_put_definition(making.store, str_from(making.digest), making.workflow->name, making.workflow->normal,
                              &err))
         die("definition", &err);
-    for (int kind = 0; kind < SMALL_EXECUTIONS; kind++) {
+    for (int kind = 0; kind < (store_kind == SMALL_YOUNG ? 1 : SMALL_EXECUTIONS); kind++) {
         make_execution(&making, kind);
-        if (with_crash && kind == 2) {
-            /* What comes before is in the database, the rest in the log. */
+        if (store_kind == SMALL_CRASHED && kind == 2) {
             making.store = store_close(making.store);
             if (store_open(path, &options, &making.store, &err)) die("open", &err);
         }
     }
-    if (with_crash) (void)raise(SIGKILL);
+    if (store_kind != SMALL_CLOSED) (void)raise(SIGKILL);
     (void)store_close(making.store);
     arena_done(&arena);
     _exit(0);

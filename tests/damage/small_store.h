@@ -7,9 +7,15 @@
 
 #include "store/store.h"
 
-#define SMALL_EXECUTIONS 5
+#define SMALL_EXECUTIONS 5 /* in the young one: 1 */
 
-/* Makes it in a directory that is not there yet. With a crash the owner is killed before it has brought its log in. */
-void small_store_make(const char *path, bool with_crash);
+enum small_store_kind {
+    SMALL_CLOSED,  /* its owner has ended */
+    SMALL_CRASHED, /* its owner was killed: half of it is in the log */
+    SMALL_YOUNG,   /* killed after the first run was recorded: all of it is in the log */
+};
+
+/* Makes it in a directory that is not there yet. */
+void small_store_make(const char *path, enum small_store_kind kind);
 
 #endif
