@@ -32,6 +32,7 @@ static void test_plans(void **state)
         {QUERY_COUNTS, "USING COVERING INDEX executions_alive"},
         {QUERY_LATEST, "USING COVERING INDEX executions_file"},
         {QUERY_LATEST_ALIVE, "USING INDEX executions_alive"},
+        {QUERY_RECORDS_MAPPED, "SEARCH m USING PRIMARY KEY (execution=?)\nSEARCH j USING INTEGER PRIMARY KEY (rowid=?)"},
     };
     assert_int_equal(sizeof cases / sizeof *cases, QUERY_COUNT);
     sqlite3 *db = NULL;
@@ -39,6 +40,12 @@ static void test_plans(void **state)
     const struct migration *list = migrate_list(&count);
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
     assert_int_equal(migrate_database(db, list, count, "db", NULL), 0);
+    /* As query_map_records makes it. */
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TEMP TABLE journal_map(execution, seq, at, PRIMARY KEY(execution, seq)) "
+                                  "WITHOUT ROWID",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char sql[2000], plan[2000] = "";
         snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", query_text(cases[i].query));
