@@ -17,12 +17,13 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.join(HERE, "..", "..")
 CODES = os.path.join(HERE, "..", "..", "src", "lang", "diag_codes.h")
 
 # Codes that no definition here is told, and why.
 ELSEWHERE = {
     205: "needs 2,000,001 tasks: tests/unit/lang/test_limits.c",
-    206: "needs 20,000,001 dependencies, a file of 80 MB: not tested",
+    206: "needs 20,000,001 dependencies, a file of 80 MB: tests/unit/lang/test_limits.c",
     514: "a limit: tests/unit/lang/test_limits.c",
     908: "needs a graph of 10,000 tasks and 700,000 dependencies: tests/unit/lang/test_limits.c",
 }
@@ -76,12 +77,17 @@ def main():
                                                        os.path.basename(path), "now"))
     if len(words) == 1:
         with open(CODES, encoding="utf-8") as file:
-            codes = re.findall(r"X\(\w+, +(\d+),", file.read())
+            names_of = {int(number): name for name, number in re.findall(r"X\((\w+), +(\d+),", file.read())}
         have = {code[1:] for code in seen}
-        for code in codes:
-            if "%04d" % int(code) not in have and int(code) not in ELSEWHERE:
+        for code in names_of:
+            if "%04d" % code not in have and code not in ELSEWHERE:
                 failed += 1
-                print("FAILED no definition here is told code %s" % code)
+                print("FAILED no definition here is told code %d" % code)
+        for code, why in ELSEWHERE.items():
+            with open(os.path.join(TOP, why.rsplit(" ", 1)[1]), encoding="utf-8") as file:
+                if code not in names_of or "DIAG_" + names_of[code] not in file.read():
+                    failed += 1
+                    print("FAILED code %d is not where it is said to be tested: %s" % (code, why))
     print("%d definitions, %d failed" % (len(names), failed))
     return failed > 0
 

@@ -55,6 +55,30 @@ static void test_too_many_tasks(void **state)
     assert_int_equal(f->diags.items[0].code, DIAG_TOO_MANY_TASKS);
 }
 
+/* Written out they would be a file of 80 MB, and the document ten times that: here all tasks share one list. */
+static void test_too_many_dependencies(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t shared = 100000, tasks = 201;
+    const struct workflow *workflow = NULL;
+    const struct doc_node *root = NULL;
+    buf_add_text(&f->text, "{\"tasks\":{\"b\":{\"noop\":null},\"t0\":{\"noop\":null,\"depends_on\":[\"b\"");
+    for (uint32_t i = 1; i < shared; i++) buf_add_text(&f->text, ",\"b\"");
+    for (uint32_t i = 1; i < tasks; i++) buf_printf(&f->text, "]},\"t%u\":{\"noop\":null,\"depends_on\":[", i);
+    buf_add_text(&f->text, "]}}}");
+    assert_int_equal(doc_parse(buf_str(&f->text), NULL, &f->arena, &f->diags, &root), 0);
+    const struct doc_node *map = doc_get(root, STR("tasks"));
+    const struct doc_node *list = doc_get(&map->members[1].value, STR("depends_on"));
+    assert_int_equal(list->count, shared);
+    for (uint32_t i = 1; i < tasks; i++)
+        *(struct doc_node *)doc_get(&map->members[1 + i].value, STR("depends_on")) = *list;
+    assert_true(workflow_read_doc(root, STR_NONE, &f->arena, &f->diags, &workflow) < 0);
+    assert_null(workflow);
+    assert_int_equal(f->diags.error_count, 1);
+    assert_int_equal(f->diags.items[0].code, DIAG_TOO_MANY_EDGES);
+    assert_true(str_is(f->diags.items[0].message, "more than 20000000 dependencies"));
+}
+
 static void test_document_limits(void **state)
 {
     struct fixture *f = *state;
@@ -77,35 +101,59 @@ static void test_document_limits(void **state)
     }
 }
 
-/* A dense graph in which thousands ask for a task that is not before them: bounded work, and it is said that it was. */
+/*
+ * Layers of 60 tasks, each waiting for all of the layer before; in the last ones all ask for the lone task. It is
+ * before none, or before the first task of the first layer alone, which is then found on no shorter way than through
+ * all layers.
+ */
+static void add_dense_graph(struct buf *text, bool lone_is_before)
+{
+    const uint32_t layers = 200, wide = 60;
+    buf_add_text(text, "tasks:\n  lone: {noop: {}}\n  p: {noop: {}}\n  q: {noop: {}, depends_on: [p]}\n");
+    for (uint32_t layer = 0; layer < layers; layer++) {
+        for (uint32_t i = 0; i < wide; i++) {
+            const char *what = layer <= 150 ? "1"
+                               : lone_is_before
+                                   ? "lone.output + lone.output + lone.output + lone.output + lone.output + "
+                                     "lone.output + lone.output + lone.output + lone.output + lone.output"
+                                   : "lone.output";
+            buf_printf(text, "  t%u_%u: {transform: %s, depends_on: [", layer, i, what);
+            if (layer == 0 && lone_is_before) buf_add_text(text, i == 0 ? "lone" : "q");
+            for (uint32_t k = 0; layer > 0 && k < wide; k++) buf_printf(text, "%st%u_%u", k ? ", " : "", layer - 1, k);
+            buf_add_text(text, "]}\n");
+        }
+    }
+}
+
+/* Thousands ask for a task that is not before them: bounded work, and it is said that it was. */
 static void test_names_not_checked(void **state)
 {
     struct fixture *f = *state;
-    buf_add_text(&f->text, "tasks:\n  lone: {noop: {}}\n");
-    const uint32_t layers = 200, wide = 60;
-    for (uint32_t layer = 0; layer < layers; layer++) {
-        for (uint32_t i = 0; i < wide; i++) {
-            buf_printf(&f->text, "  t%u_%u: {transform: %s", layer, i, layer > 150 ? "lone.output" : "1");
-            for (uint32_t k = 0; layer > 0 && k < wide; k++) {
-                buf_printf(&f->text, "%st%u_%u", k == 0 ? ", depends_on: [" : ", ", layer - 1, k);
-            }
-            buf_add_text(&f->text, layer > 0 ? "]}\n" : "}\n");
-        }
-    }
+    add_dense_graph(&f->text, false);
     read_text(f);
     assert_true(f->diags.error_count > 100);
-    assert_true(f->diags.error_count < 49 * wide);
+    assert_true(f->diags.error_count < 49 * 60);
     for (uint32_t i = 0; i < f->diags.count; i++) assert_int_equal(f->diags.items[i].code, DIAG_TASK_NOT_BEFORE);
     assert_int_equal(f->diags.warning_count, 1); /* which gave its place to an error */
+}
+
+/* They may ask, and it is not found out of each: no error, and a word of it. */
+static void test_names_not_checked_is_no_error(void **state)
+{
+    struct fixture *f = *state;
+    const struct workflow *workflow = NULL;
+    add_dense_graph(&f->text, true);
+    assert_int_equal(workflow_read(buf_str(&f->text), STR_NONE, &f->arena, &f->diags, &workflow), 0);
+    assert_int_equal(f->diags.count, 1);
+    assert_int_equal(f->diags.items[0].code, DIAG_NOT_CHECKED);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(test_too_many_tasks),
-        T(test_document_limits),
-        T(test_names_not_checked),
+        T(test_too_many_tasks),    T(test_too_many_dependencies),         T(test_document_limits),
+        T(test_names_not_checked), T(test_names_not_checked_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
