@@ -21,30 +21,47 @@ static bool is_json(const struct definition *definition)
     return str_ends_with(str_from(definition->file), STR(".json")) || (text.size && text.data[0] == '{');
 }
 
-static int write_back(const struct formatting *formatting, const struct definition *definition, bool json,
+static int write_back(const struct formatting *formatting, const struct definition *definition, bool lost,
                       struct orch_error *err)
 {
     struct stat status;
-    bool has_comments = false;
-    if (!json && !formatting->force && doc_has_comments(definition->text, &has_comments) != 0) return error_memory(err);
-    if (has_comments) {
-        (void)error_set(err, ORCH_ERR_INVALID, "%s has comments, which the normal form does not keep",
-                        definition->file);
-        error_hint(err, "orch fmt %s  prints it; orch fmt -w --force writes it without its comments", definition->file);
+    if (lost && !formatting->force) {
+        (void)error_set(err, ORCH_ERR_INVALID, "%s has comments, which would be lost", definition->file);
+        error_hint(err, "leave out -w to print it; orch fmt -w --force writes it without its comments");
         return err->code;
     }
     unsigned mode = stat(definition->file, &status) == 0 ? (unsigned)status.st_mode & 0777 : 0644;
     return file_replace(definition->file, buf_str(&formatting->text), mode, err);
 }
 
+/* The normal form in formatting->text. *ret_lost: the file has comments that are not in it. */
+static int print_normal(struct formatting *formatting, struct definition *definition, bool json, bool *ret_lost,
+                        struct orch_error *err)
+{
+    uint32_t comments = 0;
+    buf_clear(&formatting->text);
+    *ret_lost = false;
+    if (!json) {
+        int r = workflow_format_commented(definition->workflow, definition->text, &formatting->text, NULL, err);
+        if (r != ORCH_ERR_UNSUPPORTED) return r;
+        *ret_lost = true;
+    } else if (!is_json(definition)) {
+        const struct doc_comment *list;
+        if (doc_comments(definition->text, &definition->arena, &list, &comments)) return error_memory(err);
+        *ret_lost = comments > 0;
+    }
+    return workflow_format(definition->workflow, json, &formatting->text, err);
+}
+
 static int format(struct formatting *formatting, struct definition *definition, struct orch_error *err)
 {
     /* What is written back, or compared, stays what it is: YAML or JSON. */
     bool json = formatting->json || ((formatting->write || formatting->check) && is_json(definition));
-    buf_clear(&formatting->text);
-    int r = workflow_format(definition->workflow, json, &formatting->text, err);
+    bool lost;
+    int r = print_normal(formatting, definition, json, &lost, err);
     if (r) return r;
     if (!formatting->write && !formatting->check) {
+        if (lost) cli_note(NULL, "the comments of %s are not carried over", definition->file);
         buf_add(&formatting->out, buf_str(&formatting->text));
         return 0;
     }
@@ -53,7 +70,7 @@ static int format(struct formatting *formatting, struct definition *definition, 
         buf_printf(&formatting->out, "%s\n", definition->file);
         formatting->differs = true;
     }
-    return formatting->write ? write_back(formatting, definition, json, err) : 0;
+    return formatting->write ? write_back(formatting, definition, lost, err) : 0;
 }
 
 static int format_file(struct formatting *formatting, const char *file)
@@ -100,8 +117,11 @@ int cli_fmt(int argc, char **argv)
          .letter = 'w',
          .kind = OPTION_FLAG,
          .target = &formatting.write,
-         .help = "write the files back, as YAML or JSON as they are; not with comments in them"},
-        {.name = "force", .kind = OPTION_FLAG, .target = &formatting.force, .help = "with -w: drop comments"},
+         .help = "write the files back, as YAML or JSON as they are, comments and all"},
+        {.name = "force",
+         .kind = OPTION_FLAG,
+         .target = &formatting.force,
+         .help = "with -w: also where comments would be lost, as in JSON"},
         {.name = NULL},
     };
     const struct cli_usage usage = {
@@ -111,7 +131,7 @@ int cli_fmt(int argc, char **argv)
         .examples = "orch fmt etl.yaml\n"
                     "orch fmt --json etl.yaml\n"
                     "orch fmt --check *.yaml\n"
-                    "orch fmt -w generated.yaml",
+                    "orch fmt -w etl.yaml",
         .options = options,
         .positionals_min = 1,
         .positionals_max = UINT32_MAX,

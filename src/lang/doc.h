@@ -63,8 +63,16 @@ int doc_value(const struct doc_node *node, struct arena *arena, struct value *re
 void doc_number_json(struct orch_str text, struct buf *out);
 /* What a scalar without quotes is to YAML: DOC_NULL, DOC_BOOL, DOC_NUMBER or DOC_STRING; numbers that JSON has not (.inf) count as numbers. */
 enum doc_kind doc_plain_kind(struct orch_str text);
-/* Whether a YAML text has comments, which the tree does not keep. False for a text that cannot be read. Returns 0 or ORCH_ERR_NO_MEMORY. */
-int doc_has_comments(struct orch_str text, bool *ret);
+
+/* A comment of a YAML text: the tree does not keep it. */
+struct doc_comment {
+    struct orch_str text; /* from the '#' on, without white space at its end; borrowed from the text of the file */
+    uint32_t line, column;
+    uint32_t before;      /* the character that stands before it on its line, white space apart; 0: it has a line of its own */
+    bool is_apart;        /* an empty line follows */
+};
+/* All of them in order, up to where the text cannot be read. Returns 0 or ORCH_ERR_NO_MEMORY. */
+int doc_comments(struct orch_str text, struct arena *arena, const struct doc_comment **ret, uint32_t *ret_count);
 /* "a string", "a list", "a map", "a number", "true or false", "nothing": for messages. */
 const char *doc_kind_text(const struct doc_node *node);
 

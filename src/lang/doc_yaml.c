@@ -627,37 +627,3 @@ int doc_yaml(struct doc_build *build, struct doc_node *ret)
     yaml_parser_delete(&y.parser);
     return r;
 }
-
-/* A comment is a '#' between two tokens. Marks count characters, so the text is walked beside them. */
-int doc_has_comments(struct orch_str text, bool *ret)
-{
-    yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) return ORCH_ERR_NO_MEMORY;
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    if (str_starts_with(text, STR("\xEF\xBB\xBF"))) text = str_of(text.data + 3, text.size - 3);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.size);
-    size_t at = 0, index = 0;
-    bool found = false, done = false, is_short = false;
-    while (!found && !done) {
-        yaml_token_t token;
-        if (!yaml_parser_scan(&parser, &token)) {
-            is_short = is_out_of_memory(&parser);
-            break;
-        }
-        for (; index < token.start_mark.index && at < text.size && !found; index++) found = utf8_next(text, &at) == '#';
-        bool block = token.type == YAML_SCALAR_TOKEN && (token.data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
-                                                         token.data.scalar.style == YAML_FOLDED_SCALAR_STYLE);
-        bool header = block; /* behind the '|' a comment may stand */
-        for (; index < token.end_mark.index && at < text.size && !found; index++) {
-            uint32_t c = utf8_next(text, &at);
-            if (c == '\n') header = false;
-            if (header && c == '#') found = true;
-        }
-        done = token.type == YAML_STREAM_END_TOKEN;
-        yaml_token_delete(&token);
-    }
-    yaml_parser_delete(&parser);
-    if (is_short) return ORCH_ERR_NO_MEMORY;
-    *ret = found;
-    return 0;
-}

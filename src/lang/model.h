@@ -291,6 +291,17 @@ int workflow_read_doc(const struct doc_node *root, struct orch_str file, struct 
 /* The normal form, for people: YAML (json false) or indented JSON. Comments are not kept. */
 int workflow_format(const struct workflow *workflow, bool json, struct buf *out, struct orch_error *err);
 
+/*
+ * The same as YAML, with the comments of the text that the workflow was read from. One on a line of its own stays above
+ * the key or item it stands above, or below what it is indented with; one behind something stays behind it while that
+ * has a line, else it goes above. Empty lines are kept behind the comments that the file begins with only.
+ *
+ * @param ret_comments  how many there are; may be NULL
+ * @return 0; ORCH_ERR_UNSUPPORTED when they cannot be kept: nothing is written then; ORCH_ERR_NO_MEMORY
+ */
+int workflow_format_commented(const struct workflow *workflow, struct orch_str text, struct buf *out,
+                              uint32_t *ret_comments, struct orch_error *err);
+
 /* A JSON Schema (2020-12) of the normal form, generated from the table that the reader uses. */
 void workflow_schema(struct buf *out);
 

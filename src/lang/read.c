@@ -9,10 +9,6 @@
 #include "base/error.h"
 #include "base/time.h"
 
-/* Groups take two levels of the document each. */
-#define DOC_DEPTH_MAX 128
-#define DOC_NODES_MAX 100000000u
-
 int reading_add_site(struct reading *reading, const struct site *site)
 {
     if (reading->sites_count == reading->sites_capacity) {

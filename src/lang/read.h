@@ -7,6 +7,10 @@
 #include "lang/doc.h"
 #include "lang/model.h"
 
+/* Bounds of a definition's document. Groups take two levels of it each. */
+#define DOC_DEPTH_MAX 128
+#define DOC_NODES_MAX 100000000u
+
 /* Where an expression is used: which names it may ask for follows from it (see names.c). */
 enum site_kind {
     SITE_CONFIG,   /* an action's configuration: sees secrets */

@@ -90,11 +90,19 @@ def fmt():
     check("what was written", (read("w.yaml"), os.stat("w.yaml").st_mode & 0o777), (NORMAL, 0o640))
     before = os.stat("w.yaml")
     check("write what is normal", (run("fmt", "-w", "w.yaml"), os.stat("w.yaml").st_ino), ((0, "", ""), before.st_ino))
-    commented = "# keep me\n" + GOOD
+    commented = "# keep me\n\n" + GOOD
+    kept = "# keep me\n\n" + NORMAL
+    check("comments are printed", run("fmt", "-", stdin=commented), (0, kept, ""))
     write("c.yaml", commented)
-    code, out, err = run("fmt", "-w", "c.yaml")
-    check("comments stay", (code, read("c.yaml"), "--force" in err), (3, commented, True))
-    check("force", (run("fmt", "-w", "--force", "c.yaml"), read("c.yaml")), ((0, "", ""), NORMAL))
+    check("comments are written", (run("fmt", "-w", "c.yaml"), read("c.yaml")), ((0, "", ""), kept))
+    check("normal with comments", run("fmt", "--check", "c.yaml"), (0, "", ""))
+    code, out, err = run("fmt", "--json", "c.yaml")
+    check("JSON has no comments, and that is said", (code, "keep me" in out, err), (0, False, "note: the comments of c.yaml are not carried over\n"))
+    code, out, err = run("fmt", "-w", "--json", "c.yaml")
+    check("comments are not lost", (code, read("c.yaml"), "--force" in err), (3, kept, True))
+    code, out, err = run("fmt", "-w", "--json", "--force", "c.yaml")
+    check("force", (code, out, err, json.loads(read("c.yaml"))["name"]), (0, "", "", "good"))
+    check("JSON has none to lose", run("fmt", "--json", "c.yaml")[2], "")
     write("w.json", '{"tasks":{"a":{"run":"x"}}}')
     check("JSON stays JSON", (run("fmt", "-w", "w.json"), read("w.json")),
           ((0, "", ""), '{\n  "tasks": {\n    "a": {\n      "shell": "x"\n    }\n  }\n}\n'))
@@ -106,9 +114,10 @@ def examples():
         code, once, err = run("fmt", name)
         check("fmt " + name, (code, err), (0, ""))
         check("fmt twice " + name, run("fmt", "-", stdin=once)[1], once)
+        check("comments of " + name, sorted(re.findall("^ *(#.*)", once, re.M)), sorted(re.findall("^ *(#.*)", read(name), re.M)))
         normal = run("fmt", "--json", name)[1]
         # The file's own name is not in the text: a name given by the file is left out of the comparison.
-        check("fmt by way of JSON " + name, run("fmt", "-", stdin=normal)[1], once)
+        check("fmt by way of JSON " + name, run("fmt", "-", stdin=normal)[1], re.sub("^ *#.*\n+", "", once, flags=re.M))
 
 
 def schema():

@@ -43,6 +43,35 @@ static void expect_same(struct orch_str text, struct orch_str normal, struct are
     PROPERTY(str_equal(again->normal, normal));
 }
 
+/* With its comments, it reads as the same, and nothing changes when that is formatted again. */
+static void expect_comments(const struct workflow *workflow, struct orch_str text, struct arena *arena)
+{
+    struct orch_error err = ORCH_ERROR_INIT;
+    static struct diags diags;
+    const struct workflow *again;
+    uint32_t comments, comments_again;
+    struct buf once, twice;
+
+    buf_init(&once, NULL, FUZZ_MEMORY_MAX);
+    buf_init(&twice, NULL, FUZZ_MEMORY_MAX);
+    int r = workflow_format_commented(workflow, text, &once, &comments, &err);
+    PROPERTY(r == 0 || r == ORCH_ERR_NO_MEMORY);
+    if (r == 0) {
+        diags_init(&diags, arena);
+        r = workflow_read(buf_str(&once), STR("input.yaml"), arena, &diags, &again);
+        PROPERTY(r == 0 || r == ORCH_ERR_NO_MEMORY);
+        if (r == 0) r = workflow_format_commented(again, buf_str(&once), &twice, &comments_again, &err);
+        if (r == 0) {
+            PROPERTY(comments == comments_again);
+            if (!str_equal(buf_str(&once), buf_str(&twice)))
+                fprintf(stderr, "%.*s---\n%.*s", STR_ARG(buf_str(&once)), STR_ARG(buf_str(&twice)));
+            PROPERTY(str_equal(buf_str(&once), buf_str(&twice)));
+        }
+    }
+    buf_done(&once);
+    buf_done(&twice);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     struct orch_str text = str_of((const char *)data, size);
@@ -69,6 +98,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         buf_clear(&out);
         if (workflow_format(workflow, json, &out, &err) == 0) expect_same(buf_str(&out), workflow->normal, &arena);
     }
+    expect_comments(workflow, text, &arena);
     (void)workflow_analyze(workflow, &arena, &analysis, &err);
 done:
     buf_done(&out);

@@ -73,9 +73,10 @@ static int read_definition(const void *arg, uint64_t *digest)
         findings(&diags, digest);
         diags_render(&diags, text, str_from(file->name), &style, &out);
         diags_render_json(&diags, &out);
-        bool has_comments = false;
-        if (doc_has_comments(text, &has_comments) != 0) out.failed = true;
-        if (has_comments) buf_add_text(&out, "has comments");
+        const struct doc_comment *comments;
+        uint32_t count = 0;
+        if (doc_comments(text, &arena, &comments, &count) != 0) out.failed = true;
+        buf_printf(&out, "%u comments", count);
     }
     if (r == 0) {
         bool is_short = out.failed;
@@ -84,6 +85,7 @@ static int read_definition(const void *arg, uint64_t *digest)
         digest_str(digest, workflow->normal);
         for (int json = 0; json < 2 && r == 0; json++) r = workflow_format(workflow, json, &out, &err);
         if (r == ORCH_ERR_UNSUPPORTED) r = 0;
+        if (r == 0) r = workflow_format_commented(workflow, text, &out, NULL, &err);
         if (r == 0) r = draw(workflow, &arena, &out);
         if (r == 0) r = parameters(workflow, STR("{}"), &arena, &out);
         if (r == 0) r = parameters(workflow, STR("{\"n\":\"12\",\"day\":\"x\",\"unknown\":1}"), &arena, &out);

@@ -335,35 +335,43 @@ static void test_values(void **state)
                                      "\"b\":{\"c\":true,\"d\":null,\"e\":\"1\"}}");
 }
 
+/* Each as line:column and text, '!' when something stands before it, '_' when an empty line follows. */
 static void test_comments(void **state)
 {
     static const struct {
-        const char *text;
-        bool has;
+        const char *text, *want;
     } cases[] = {
-        {"a: b", false},
-        {"# x\na: b", true},
-        {"a: b # x", true},
-        {"a: '#'", false},
-        {"a: b#c", false},
-        {"a: \"x # y\"", false},
-        {"a: |\n  # text\n", false},
-        {"a: | # x\n  y\n", true},
-        {"a: [b, # x\n c]", true},
-        {"a: \xC3\xA9\nb: c # x", true},
-        {"a: |\n  x\n# y\nb: c", true},
+        {"a: b", ""},
+        {"# x\na: b", "1:1# x;"},
+        {"  # x  \r\n\r\na: b # y\t\n", "1:3# x_;3:6# y!;"},
+        {"a: b # x", "1:6# x!;"},
+        {"a: '#'", ""},
+        {"a: b#c", ""},
+        {"a: \"x # y\"", ""},
+        {"a: |\n  # text\n", ""},
+        {"a: | # x\n  y # text\n\n# z", "1:6# x!;4:1# z;"},
+        {"a: [b, # x\n c]#d\n", "1:8# x!;2:4#d!;"},
+        {"a: \xC3\xA9 # \xC3\xA9\nb: c # x\n\n", "1:6# \xC3\xA9!;2:6# x!_;"},
+        {"a: |\n  x\n# y\nb: c", "3:1# y;"},
+        {"- # x\n  # y # y\n  - b\n #", "1:3# x!;2:3# y # y;4:2#;"},
+        {"# a\r# b\xC2\x85# c\xE2\x80\xA8# d\na: b", "1:1# a;2:1# b;3:1# c;4:1# d;"},
+        {"%YAML 1.1 # v\n---\n#\n\na: b\n...\n# end\n", "1:11# v!;3:1#_;7:1# end;"},
         {"\xEF\xBB\xBF"
          "a: b # x",
-         true},
-        {"a: [", false},
+         "1:6# x!;"},
+        {"a: [ # x", "1:6# x!;"},
     };
-    (void)state;
+    struct fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct orch_str text = str_from(cases[i].text);
-        bool has = !cases[i].has;
-        assert_int_equal(doc_has_comments(text, &has), 0);
-        if (has != cases[i].has) print_message("%.*s\n", STR_ARG(text));
-        assert_int_equal(has, cases[i].has);
+        const struct doc_comment *comments = NULL;
+        uint32_t count = 0;
+        assert_int_equal(doc_comments(str_from(cases[i].text), &f->arena, &comments, &count), 0);
+        buf_clear(&f->out);
+        for (uint32_t k = 0; k < count; k++)
+            buf_printf(&f->out, "%u:%u%.*s%s%s;", comments[k].line, comments[k].column, STR_ARG(comments[k].text),
+                       comments[k].before ? "!" : "", comments[k].is_apart ? "_" : "");
+        buf_add_char(&f->out, '\0');
+        assert_string_equal(f->out.data, cases[i].want);
     }
 }
 
