@@ -22,11 +22,14 @@
 #define READ_SIZE     (256u << 10)
 
 struct logfile {
-    int fd;        /* -1 until the first line */
-    bool failed;   /* said once; everything after is dropped */
-    uint64_t size; /* of the file and what is buffered */
-    uint64_t dropped_lines, dropped_bytes;
-    orch_time last; /* of the last line, for the remark about what was dropped */
+    int fd;      /* -1 until the first line */
+    bool failed; /* said once; everything after is dropped */
+    bool said_full;
+    uint64_t size;                         /* of the file and what is buffered */
+    uint64_t written;                      /* of the file */
+    uint64_t dropped_lines, dropped_bytes; /* since the limit was reached */
+    uint64_t lost_lines;                   /* that a full disk has cost since the last line that was written */
+    orch_time last;                        /* of the last line, for the remark about what was dropped */
     struct buf path;
     struct buf buffer;
 };
@@ -130,29 +133,90 @@ static int open_file(struct logfile *log, struct orch_error *err)
     if (log->fd < 0) return error_errno(err, errno, "cannot open the log %s", log->path.data);
     end = lseek(log->fd, 0, SEEK_END);
     if (end > 0) { /* the same attempt in an earlier life, perhaps cut off within a line */
+        if (write(log->fd, "\n", 1) != 1) {
+            int code = errno;
+
+            close(log->fd);
+            log->fd = -1;
+            return error_errno(err, code, "cannot write the log %s", log->path.data);
+        }
         log->size += (uint64_t)end;
-        if (write(log->fd, "\n", 1) != 1) return error_errno(err, errno, "cannot write the log %s", log->path.data);
+        log->written = (uint64_t)end + 1;
     }
     return 0;
 }
 
-static int write_out(struct logfile *log, struct orch_error *err)
+static uint64_t count_lines(const char *data, size_t size)
 {
-    size_t at = 0;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < size; i++) count += data[i] == '\n';
+    return count;
+}
+
+/* As much as the disk takes. What it does not take of a line is taken back, so that none is half written. */
+static int write_lines(struct logfile *log, const char *data, size_t data_size, struct orch_error *err)
+{
+    size_t at = 0, whole;
     int result = 0;
 
-    if (log->buffer.size == 0) return 0;
-    if (log->fd < 0) result = open_file(log, err);
-    while (result == 0 && at < log->buffer.size) {
-        ssize_t size = write(log->fd, log->buffer.data + at, log->buffer.size - at);
+    while (result == 0 && at < data_size) {
+        ssize_t size = write(log->fd, data + at, data_size - at);
 
         if (size >= 0)
             at += (size_t)size;
         else if (errno != EINTR)
             result = error_errno(err, errno, "cannot write the log %s", log->path.data);
     }
-    if (result != 0) log->failed = true;
+    whole = at;
+    if (result != 0) {
+        while (whole > 0 && data[whole - 1] != '\n') whole--;
+        if (whole < at && ftruncate(log->fd, (off_t)(log->written + whole)) != 0)
+            whole = at; /* then it stays, and readers skip it */
+        log->lost_lines += count_lines(data + whole, data_size - whole);
+    }
+    log->written += whole;
+    return result;
+}
+
+/* The disk was full for a while: a line says what that cost, in the place where it is missing. */
+static int write_lost(struct logfile *log)
+{
+    char text[160];
+    int size = snprintf(text, sizeof(text), "%lld s %llu lines were lost: no space left on the disk\n",
+                        (long long)log->last, (unsigned long long)log->lost_lines);
+    uint64_t lost = log->lost_lines;
+    int result = write_lines(log, text, (size_t)size, NULL);
+
+    log->lost_lines = result == 0 ? 0 : lost;
+    return result;
+}
+
+static int write_out(struct logfile *log, struct orch_error *err)
+{
+    uint64_t lost = log->lost_lines;
+    bool is_open = log->fd >= 0, is_full;
+    int result = 0;
+
+    if (log->buffer.size == 0) return 0;
+    if (!is_open) result = open_file(log, err);
+    is_full = result == ORCH_ERR_FULL;
+    if (result == 0 && lost > 0 && write_lost(log) != 0) { /* still full */
+        is_full = true;
+    } else if (result == 0) {
+        result = write_lines(log, log->buffer.data, log->buffer.size, err);
+        is_full = result == ORCH_ERR_FULL;
+        buf_clear(&log->buffer);
+    }
+    log->lost_lines += count_lines(log->buffer.data, log->buffer.size); /* of what was not even tried */
     buf_clear(&log->buffer);
+    if (!is_full) {
+        if (result != 0) log->failed = true;
+        return result;
+    }
+    /* There may be room again: lines that come then are written. Said once. */
+    if (log->said_full) return 0;
+    log->said_full = true;
     return result;
 }
 
@@ -220,7 +284,8 @@ struct logfile *logfile_close(struct logfile *log)
 
         (void)add_piece(log, log->last, 's', false, str_of(text, (size_t)size), NULL);
     }
-    (void)logfile_flush(log, NULL); /* nobody is left to tell */
+    (void)logfile_flush(log, NULL);                                 /* nobody is left to tell */
+    if (log->lost_lines > 0 && log->fd >= 0) (void)write_lost(log); /* as above */
     if (log->fd >= 0) close(log->fd);
     buf_done(&log->buffer);
     buf_done(&log->path);

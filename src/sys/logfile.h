@@ -13,7 +13,8 @@ struct logfile;
 
 /* dir: the store's directory; everything is copied; the file is made at the first line. NULL when memory is short. */
 struct logfile *logfile_new(struct orch_str dir, struct orch_str execution_id, struct orch_str path, uint32_t generation, uint32_t attempt);
-/* One line; stream 'o', 'e' or 's'. Bounded (64 KiB a line, 64 MiB a file; what is dropped is counted and said). Buffered until logfile_flush. Returns 0 or an error once (later lines are then dropped). */
+/* One line; stream 'o', 'e' or 's'. Bounded (64 KiB a line, 64 MiB a file; what is dropped is counted and said). Buffered until logfile_flush. Returns 0 or an error once (later lines are then
+ * dropped). After ORCH_ERR_FULL, also once, lines are written again as soon as there is room, and one says how many are missing. */
 int logfile_add(struct logfile *log, orch_time at, char stream, struct orch_str line, struct orch_error *err);
 int logfile_flush(struct logfile *log, struct orch_error *err);
 /* Flushes and closes; NULL is fine. */

@@ -8,9 +8,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -296,10 +299,79 @@ static void test_no_file(void **state)
     (void)state;
 }
 
+static int count_kinds(void *user, orch_time at, char stream, struct orch_str line)
+{
+    uint64_t *counts = user; /* whole lines, lines that are said to be lost, others */
+    int64_t lost = 0;
+    size_t end = str_find(line, STR(" lines were lost: no space left on the disk"), 0);
+
+    (void)at;
+    if (stream == 'o' && line.size == 100)
+        counts[0]++;
+    else if (stream == 's' && end != SIZE_MAX && str_to_int64(str_of(line.data, end), &lost))
+        counts[1] += (uint64_t)lost;
+    else
+        counts[2]++;
+    return 0;
+}
+
+/* Exit codes: 0 fine, 77 cannot be made here, else the line of what failed. A failure must not go on as a second
+ * runner. */
+static int on_small_disk(void)
+{
+    char dir[128], filler[160], line[100];
+    struct logfile *log;
+    struct buf file;
+    uint64_t counts[3] = {0};
+    int fd, errors = 0;
+
+    (void)snprintf(dir, sizeof(dir), "%s/disk", home);
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return 77;
+    if (mkdir(dir, 0700) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=1m") != 0) return 77;
+    memset(line, 'x', sizeof(line));
+    buf_init(&file, NULL, 0);
+    logfile_path(str_from(dir), STR("r"), STR("t"), 1, 1, &file);
+    (void)snprintf(filler, sizeof(filler), "%s/filler", dir);
+    log = logfile_new(str_from(dir), STR("r"), STR("t"), 1, 1);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 300; i++) errors += logfile_add(log, i, 'o', str_of(line, sizeof(line)), NULL) != 0;
+        errors += logfile_flush(log, NULL) != 0;
+        fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        while (write(fd, line, sizeof(line)) > 0) {
+        }
+        close(fd);
+        for (int i = 0; i < 1000; i++) errors += logfile_add(log, i, 'o', str_of(line, sizeof(line)), NULL) != 0;
+        errors += logfile_flush(log, NULL) != 0;
+        if (unlink(filler) != 0) return 1;
+    }
+    (void)logfile_close(log);
+    if (errors != 1) return 2;
+    if (logfile_each(file.data, 0, NULL, count_kinds, counts, NULL) != 0) return 3;
+    if (counts[2] != 0) return 4;
+    if (counts[1] == 0) return 5;
+    return counts[0] + counts[1] == 5 * 1300 ? 0 : 6;
+}
+
+/* A full disk costs lines, never half ones, and the log says how many and goes on when there is room. */
+static void test_full(void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) _exit(on_small_disk());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_names_differ),
                                        cmocka_unit_test(test_lines), cmocka_unit_test(test_bound),
-                                       cmocka_unit_test(test_error), cmocka_unit_test(test_no_file)};
+                                       cmocka_unit_test(test_error), cmocka_unit_test(test_no_file),
+                                       cmocka_unit_test(test_full)};
     return cmocka_run_group_tests(tests, begin, end);
 }
