@@ -8,6 +8,8 @@
 #include "sys/file.h"
 #include "sys/mask.h"
 
+#define ROOM_RETRY (200 * ORCH_MILLISECOND) /* of what could not be started for want of disk space */
+
 static struct attempt **bucket_of(struct engine *engine, const struct engine_execution *execution, uint32_t instance)
 {
     uint64_t key = ((uint64_t)execution->number << 32 ^ instance) * 0x9E3779B97F4A7C15u;
@@ -45,6 +47,12 @@ struct attempt *attempt_new(struct engine_execution *execution, uint32_t instanc
     return attempt;
 }
 
+static void room_is_found(struct attempt *attempt)
+{
+    if (attempt->waits_for_room) attempt->execution->engine->roomless--;
+    attempt->waits_for_room = false;
+}
+
 void attempt_remove(struct attempt *attempt)
 {
     struct engine_execution *execution = attempt->execution;
@@ -62,6 +70,7 @@ void attempt_remove(struct attempt *attempt)
         while (*log_at != attempt) log_at = &(*log_at)->log_next;
         *log_at = attempt->log_next;
     }
+    room_is_found(attempt);
     attempt->log = logfile_close(attempt->log);
     /* Left-overs go with the store's scratch. Only programs make one. */
     if (attempt->base.scratch_dir.size) (void)file_remove_tree(attempt->base.scratch_dir.data, NULL);
@@ -394,31 +403,11 @@ static enum failure failure_of(int code)
     }
 }
 
-void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fence)
+static void start_failed(struct engine_execution *execution, uint32_t at, uint64_t fence, struct attempt *attempt,
+                         int code, const struct orch_error *err)
 {
-    struct engine *engine = execution->engine;
-    const struct core_instance *instance = core_get_instance(execution->core, at);
-    /* Decided meanwhile to stop, or already over: what was to start never does. The stop that follows reports it. */
-    if (instance->state != TASK_RUNNING || !instance->detail || instance->detail->fence != fence || instance->stopping)
-        return;
-    struct orch_error err = ORCH_ERROR_INIT;
-    struct attempt *attempt = attempt_new(execution, at, fence);
-    int r = attempt ? attempt_fill(attempt, &err) : error_memory(&err);
-    if (!r) {
-        if (attempt->base.kind == ACTION_WORKFLOW) {
-            r = child_start(attempt, attempt->base.config, &err);
-            if (!r) return;
-        } else {
-            uint32_t provider = provider_of(engine, attempt->base.kind);
-            ORCH_ASSERT(provider != UINT32_MAX);
-            attempt->provider = engine->providers[provider].provider;
-            attempt->context = engine->providers[provider].context;
-            r = attempt->provider->start(attempt->context, &attempt->base, &err);
-            if (!r) return; /* done may have come from within, and the attempt is gone then */
-        }
-    }
     MARK("an attempt cannot be started");
-    struct action_result result = {.failure = failure_of(r), .error = str_from(err.message), .exit_code = -1};
+    struct action_result result = {.failure = failure_of(code), .error = str_from(err->message), .exit_code = -1};
     if (attempt)
         result.error =
             secrets_mask(attempt, result.error, &attempt->arena); /* what could not be started may name one */
@@ -426,11 +415,89 @@ void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fen
     if (attempt) attempt_remove(attempt);
 }
 
+/*
+ * A full disk is no fault of the task: it waits for room, as everything does then. Its attempt is recorded as under
+ * way, so its timeout runs and it can be stopped.
+ */
+static void wait_for_room(struct attempt *attempt)
+{
+    struct engine *engine = attempt->execution->engine;
+    attempt->provider = NULL;
+    if (attempt->waits_for_room) return;
+    attempt->waits_for_room = true;
+    if (engine->roomless++ > 0) return;
+    struct orch_error err = ORCH_ERROR_INIT;
+    engine->room_at = engine_now(engine) + ROOM_RETRY;
+    error_set(&err, ORCH_ERR_FULL, "no space left for %s: %.*s cannot begin yet",
+              engine->store_dir.data ? engine->store_dir.data : "the store", STR_ARG(attempt->base.task_path));
+    error_hint(&err, "it begins by itself when there is room");
+    if (engine->options.observer.trouble) engine->options.observer.trouble(engine->options.observer.user, &err);
+    engine_stir(engine); /* for the timer */
+}
+
+/* Done may come from within, and the attempt is gone then. */
+static void hand_to_provider(struct attempt *attempt)
+{
+    struct engine_execution *execution = attempt->execution;
+    struct engine *engine = execution->engine;
+    uint32_t provider = provider_of(engine, attempt->base.kind);
+    bool waited = attempt->waits_for_room;
+    struct arena_mark mark = arena_mark(&attempt->arena);
+    struct orch_error err = ORCH_ERROR_INIT;
+    ORCH_ASSERT(provider != UINT32_MAX);
+    room_is_found(attempt);
+    attempt->provider = engine->providers[provider].provider;
+    attempt->context = engine->providers[provider].context;
+    int r = attempt->provider->start(attempt->context, &attempt->base, &err);
+    if (r == 0) return;
+    if (r != ORCH_ERR_FULL) {
+        start_failed(execution, attempt->instance, attempt->fence, attempt, r, &err);
+        return;
+    }
+    arena_rewind(&attempt->arena, mark);
+    if (waited) { /* told already */
+        attempt->waits_for_room = true;
+        engine->roomless++;
+    }
+    wait_for_room(attempt);
+}
+
+void attempt_start(struct engine_execution *execution, uint32_t at, uint64_t fence)
+{
+    const struct core_instance *instance = core_get_instance(execution->core, at);
+    /* Decided meanwhile to stop, or already over: what was to start never does. The stop that follows reports it. */
+    if (instance->state != TASK_RUNNING || !instance->detail || instance->detail->fence != fence || instance->stopping)
+        return;
+    struct orch_error err = ORCH_ERROR_INIT;
+    struct attempt *attempt = attempt_new(execution, at, fence);
+    int r = attempt ? attempt_fill(attempt, &err) : error_memory(&err);
+    if (!r && attempt->base.kind != ACTION_WORKFLOW) {
+        hand_to_provider(attempt);
+        return;
+    }
+    if (!r) r = child_start(attempt, attempt->base.config, &err);
+    if (r) start_failed(execution, at, fence, attempt, r, &err);
+}
+
+void attempts_try_room(struct engine *engine)
+{
+    engine->room_at = engine_now(engine) + ROOM_RETRY;
+    for (struct engine_execution *execution = engine->executions; execution; execution = execution->next)
+        for (struct attempt *attempt = execution->attempts, *next; attempt; attempt = next) {
+            next = attempt->next;
+            if (attempt->waits_for_room) hand_to_provider(attempt);
+        }
+}
+
 void attempt_stop(struct engine_execution *execution, uint32_t at)
 {
     const struct core_instance *instance = core_get_instance(execution->core, at);
     struct attempt *attempt = attempt_find(execution->engine, execution, at);
     /* Of one that ended meanwhile, the next is another attempt. */
+    if (attempt && instance->stopping && attempt->waits_for_room) {
+        attempt_remove(attempt); /* reported below, as one that never began */
+        attempt = NULL;
+    }
     if (attempt && instance->stopping) {
         if (attempt->provider)
             attempt->provider->stop(attempt->context, &attempt->base, false);

@@ -249,6 +249,20 @@ bool engine_is_stalled(const struct engine *engine)
     return engine->stalled;
 }
 
+/* It was recorded from what was kept back: nothing waits yet, but soon everything will. */
+static void tell_short(struct engine *engine)
+{
+    bool is_short = store_is_short(engine->store);
+    if (is_short && !engine->was_short && engine->options.observer.trouble) {
+        struct orch_error err = ORCH_ERROR_INIT;
+        error_set(&err, ORCH_ERR_FULL, "no space left for %s: recording goes on from what was kept back",
+                  engine->store_dir.data ? engine->store_dir.data : "the store");
+        error_hint(&err, "make room; nothing new is started until then");
+        engine->options.observer.trouble(engine->options.observer.user, &err);
+    }
+    engine->was_short = is_short;
+}
+
 static void append_done(void *user, int status)
 {
     struct engine *engine = user;
@@ -286,6 +300,7 @@ static void append_done(void *user, int status)
         batch_tell(batch, status);
     } else {
         engine->stalled = false;
+        tell_short(engine);
         committed(engine, batch);
     }
     batch_clear(batch);

@@ -66,6 +66,7 @@ orch_time engine_due(const struct engine *engine)
 {
     orch_time due = engine->heap_count ? engine->heap[1]->deadline : ORCH_TIME_NEVER;
     if (engine->stalled && engine->retry_at < due) due = engine->retry_at;
+    if (engine->roomless && engine->room_at < due) due = engine->room_at;
     return due;
 }
 
@@ -85,6 +86,7 @@ void engine_look_at_time(struct engine *engine)
         if (execution->deadline <= now) engine_timer_set(engine, execution, now + 1000);
     }
     if (engine->stalled && engine->retry_at <= now) engine_retry_commit(engine);
+    if (engine->roomless && engine->room_at <= now && !engine->failed && !engine->closing) attempts_try_room(engine);
 }
 
 void engine_timer_set(struct engine *engine, struct engine_execution *execution, orch_time deadline)

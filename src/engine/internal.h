@@ -67,6 +67,7 @@ struct attempt {
     uint64_t fence;
     const struct action_provider *provider; /* NULL: a sub-workflow, or not started */
     void *context;
+    bool waits_for_room; /* not started for want of disk space: tried again */
     int64_t child;       /* the execution of a sub-workflow */
     struct logfile *log; /* made at the first line */
     struct attempt *log_next;
@@ -200,6 +201,9 @@ struct engine {
     bool stalled;      /* disk full: the commit under way is tried again */
     uint32_t retry_ms;
     orch_time retry_at; /* while stalled */
+    uint32_t roomless;  /* attempts that wait for room */
+    orch_time room_at;  /* while there are any: when they are tried again */
+    bool was_short;     /* the disk, when it was last looked at */
     bool closing;
     bool flushing;
     struct control *control;
@@ -271,6 +275,7 @@ int attempts_open(struct engine *engine, struct orch_error *err);
 void attempts_close(struct engine *engine);
 /* What was logged since the last time reaches the files: whoever follows a log sees it. Once a turn of the loop. */
 void attempts_flush_logs(struct engine *engine);
+void attempts_try_room(struct engine *engine); /* starts what waits for disk space */
 bool attempt_kind_has_provider(const struct engine *engine, enum action_kind kind);
 struct attempt *attempt_find(struct engine *engine, const struct engine_execution *execution, uint32_t instance);
 void attempt_start(struct engine_execution *execution, uint32_t instance, uint64_t fence);
