@@ -109,7 +109,8 @@ static int give(struct command *command, struct engine *engine, struct engine_ex
 /* Nobody runs it: the command is recorded, and takes effect when somebody goes on with the run. */
 static int record_alone(struct command *command, struct orch_error *err)
 {
-    struct engine_options options = {.store_path = command->store.data, .jobs = 1, .secrets_dir = command->flags.secrets, .record_only = true};
+    struct engine_options options = {.store_path = command->store.data, .jobs = 1, .secrets_dir = command->flags.secrets, .record_only = true,
+                                     .reserve_size = RUN_RESERVE_SIZE};
     struct engine *engine;
     struct engine_execution *execution;
     struct recorded recorded = {0};

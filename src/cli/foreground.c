@@ -179,6 +179,7 @@ int foreground_open(const struct foreground_options *options, struct foreground 
         .jobs = foreground->jobs,
         .grace_us = options->grace_us,
         .secrets_dir = options->secrets_dir,
+        .reserve_size = RUN_RESERVE_SIZE,
         .control = true,
         .observer = {.transitions = on_transitions, .log = on_log, .progress = on_progress, .ended = on_ended, .trouble = on_trouble, .user = foreground},
     };

@@ -6,6 +6,9 @@
 
 #include "cli/cli.h"
 
+/* Kept back on the disk so that what runs is recorded when the disk is full: some thousand records. A store is often a folder beside the user's files. */
+#define RUN_RESERVE_SIZE ((uint64_t)1 << 20)
+
 struct foreground_options {
     struct orch_str store;      /* directory */
     enum progress_mode mode;

@@ -13,7 +13,6 @@
 #define LOG_PAGES_MAX 4096 /* 16 MB of 4 KB pages */
 #define IDLE_US       (200 * ORCH_MILLISECOND)
 #define IDLE_MAX_US   (30 * ORCH_SECOND)
-#define RESERVE_US    ORCH_SECOND
 
 /*
  * A disk without room, or a reader in the way, only leave the log as long as it is. Anything else is the end: after
@@ -86,7 +85,6 @@ orch_time checkpoint_wait_us(const struct committer *committer)
         wait = IDLE_US << (committer->idle_tries < 8 ? committer->idle_tries : 8);
         if (wait > IDLE_MAX_US) wait = IDLE_MAX_US;
     }
-    bool wants_reserve = committer->reserve_size > 0 && !committer->has_reserve;
-    if (wants_reserve && wait > RESERVE_US) wait = RESERVE_US;
+    if (reserve_is_wanted(committer) && wait > RESERVE_LOOK_US) wait = RESERVE_LOOK_US;
     return wait;
 }

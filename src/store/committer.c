@@ -200,15 +200,6 @@ static int run_patiently(sqlite3_stmt *statement)
     return rc;
 }
 
-/* Whether a code means that there was no room for what was written; not a failed sync, of which nothing is known. */
-static bool is_full(struct committer *committer, int rc)
-{
-    if (rc == SQLITE_FULL) return true;
-    if (rc != SQLITE_IOERR_WRITE && rc != SQLITE_IOERR_SHMSIZE) return false;
-    int number = sqlite3_system_errno(committer->db);
-    return number == ENOSPC || number == EDQUOT;
-}
-
 static int transact(struct committer *committer, const struct append *appends, const struct definition *definition,
                     const struct definition *definition_last, struct orch_error *err)
 {
@@ -220,7 +211,6 @@ static int transact(struct committer *committer, const struct append *appends, c
         return 0;
     }
     int code = sqlite_error(err, committer->db, rc, committer->path, "cannot write");
-    if (is_full(committer, rc)) code = error_set(err, ORCH_ERR_FULL, "no space left for %s", committer->path);
     if (!sqlite3_get_autocommit(committer->db)) {
         int rollback = run(committer->statements[WRITE_ROLLBACK]);
         if (rollback != SQLITE_OK && !sqlite3_get_autocommit(committer->db))
@@ -345,6 +335,7 @@ static void commit_batch(struct committer *committer)
     (void)pthread_mutex_unlock(&committer->lock);
     if (is_news && committer->wake) committer->wake(committer->wake_user);
     int checkpoint_code = is_committed ? checkpoint_commit(committer, &error) : 0;
+    if (is_committed) reserve_make(committer);
     (void)pthread_mutex_lock(&committer->lock);
     if (checkpoint_code < 0) fail(committer, &error);
 }
@@ -444,6 +435,7 @@ int committer_open(struct committer *committer, sqlite3 *db, const struct log_en
         if (rc != SQLITE_OK) return sqlite_error(err, db, rc, store->database, "the schema is not as it should be");
     }
     (void)sqlite3_wal_hook(db, on_wal, committer); /* gives the hook before it */
+    reserve_open(committer);
     return start(committer, err);
 }
 

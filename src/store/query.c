@@ -58,14 +58,35 @@ const char *query_text(enum query query)
  * The connection and its statements.
  */
 
+/* The database as a URI (https://sqlite.org/uri.html) that says that nobody writes to it. */
+static bool put_immutable_uri(const char *path, struct buf *out)
+{
+    buf_add_text(out, "file:");
+    for (; *path; path++) {
+        if (*path == '%' || *path == '?' || *path == '#')
+            buf_printf(out, "%%%02X", (unsigned char)*path);
+        else
+            buf_add_char(out, *path);
+    }
+    buf_add_text(out, "?immutable=1");
+    return !out->failed;
+}
+
 int reader_open(struct sqlite_store *store, struct orch_error *err)
 {
     if (store->reader) return 0;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
     sqlite3 *db = NULL;
     const char *vfs = vfs_name(store->reader_mode);
-    if (!vfs) return error_memory(err);
-    int rc = sqlite3_open_v2(store->database, &db, flags, vfs);
+    struct buf uri;
+    buf_init(&uri, NULL, 0);
+    if (!vfs || (store->is_immutable && !put_immutable_uri(store->database, &uri))) {
+        buf_done(&uri);
+        return error_memory(err);
+    }
+    int rc = sqlite3_open_v2(store->is_immutable ? uri.data : store->database, &db,
+                             store->is_immutable ? flags | SQLITE_OPEN_URI : flags, vfs);
+    buf_done(&uri);
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

@@ -16,9 +16,22 @@
 #include "base/error.h"
 #include "store/check_internal.h"
 
+bool sqlite_is_full(sqlite3 *db, int rc)
+{
+    if (rc == SQLITE_FULL) return true;
+    if (rc != SQLITE_IOERR_WRITE && rc != SQLITE_IOERR_SHMSIZE) return false;
+    int number = sqlite3_system_errno(db);
+    return number == ENOSPC || number == EDQUOT;
+}
+
 int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *database, const char *what)
 {
     int code = ORCH_ERR_INTERNAL;
+    if (db && sqlite_is_full(db, rc)) {
+        (void)error_set(err, ORCH_ERR_FULL, "no space left for %s", database);
+        error_hint(err, "make room, then try again");
+        return ORCH_ERR_FULL;
+    }
     switch (rc & 0xff) {
     case SQLITE_FULL: code = ORCH_ERR_FULL; break;
     case SQLITE_ERROR: /* all statements are ours: a table or column that they name is missing */
@@ -349,6 +362,15 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
         (void)error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete yet", store->path);
         error_hint(err, "its making was interrupted; `orch run` goes on with it");
         return ORCH_ERR_NOT_FOUND;
+    }
+    /* No room for the index of a log, and there is no log: the database alone is all there is, and nobody can write to
+     * it. */
+    if (code == ORCH_ERR_FULL &&
+        (fstatat(store->dir_fd, "orch.db-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size == 0)) {
+        reader_close(store);
+        store->is_immutable = true;
+        code = reader_open(store, err);
+        if (code == 0) code = look_at_reader(store, err);
     }
     /* A log that ends too early can make a young database look empty, and more: its damage is what is to be told. */
     int log_code = check_log_beside(store, err);

@@ -90,7 +90,7 @@ struct committer {
     struct orch_error failure; /* code not 0: failed for good */
     uint32_t pages_max;        /* for tests: a limit of the database in pages; 0: none was ever set */
 
-    atomic_bool is_short; /* the reserve was given up */
+    atomic_bool is_short; /* the reserve was given up, or there was no room when the store was opened */
 
     /* The thread's own. */
     uint64_t epoch_full;                 /* appends of this epoch and before fail with ORCH_ERR_FULL: one of them did */
@@ -100,6 +100,8 @@ struct committer {
     int wal_pages_tried; /* when a checkpoint was last tried */
     unsigned idle_tries; /* that could not empty the log since the last commit */
     bool has_reserve;
+    bool cannot_reserve; /* the file system has no such thing */
+    orch_time reserve_look_at;
 };
 
 /* The reader's statements; the texts are in query.c. */
@@ -131,6 +133,7 @@ struct sqlite_store {
     sqlite3 *reader; /* NULL until something is read */
     enum vfs_mode reader_mode;
     bool has_map; /* records are looked for by a map of the table instead of its index */
+    bool is_immutable; /* is to be read without its log, which is not there */
     sqlite3_stmt *queries[QUERY_COUNT];
     bool queries_busy[QUERY_COUNT];
 
@@ -143,6 +146,8 @@ struct sqlite_store {
 };
 
 /* Fills err from an SQLite result code; returns the ORCH_ERR_*. */
+/* Whether a code means that there was no room for what was written; not a failed sync, of which nothing is known. */
+bool sqlite_is_full(sqlite3 *db, int rc);
 int sqlite_error(struct orch_error *err, sqlite3 *db, int rc, const char *database, const char *what);
 /* What to do about damage. */
 void damage_hint(struct orch_error *err);
@@ -211,7 +216,12 @@ int log_end_clear(struct log_end *end, const char *database, struct orch_error *
 int reseal_database(sqlite3 *take_db, int dir_fd, const char *database, struct orch_error *err);
 
 /* reserve.c */
-/* Makes the file when there is plenty of room. */
+#define RESERVE_LOOK_US ORCH_SECOND
+/* At the beginning: takes over or makes the file, and looks whether the disk is full already. */
+void reserve_open(struct committer *committer);
+/* Whether there is something for reserve_make to do. */
+bool reserve_is_wanted(const struct committer *committer);
+/* When there is plenty of room: makes the file, and the disk is short no more. Looks at most once a second. */
 void reserve_make(struct committer *committer);
 /* Gives it up; false when there is none. */
 bool reserve_release(struct committer *committer);

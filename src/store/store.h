@@ -104,7 +104,10 @@ int64_t store_next_number(struct store *store);
 
 /* Why the store can take no more appends: 0 while it can, else the code with its message. */
 int store_failure(struct store *store, struct orch_error *err);
-/* True from when the disk reserve was given up until it could be made again: record what runs, start nothing new. False without a reserve. */
+/*
+ * True from when the disk reserve was given up, or the store was opened with less free than the reserve, until the disk has four times as much free: record
+ * what runs, start nothing new. False when no reserve was asked for.
+ */
 bool store_is_short(struct store *store);
 
 /* Definitions, by digest: put is idempotent and durable with the next append; sub-workflows too. */

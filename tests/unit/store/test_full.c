@@ -3,6 +3,7 @@
  */
 #include "common.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <time.h>
@@ -248,6 +249,57 @@ static void test_all_behind_fail(void **state)
         }                                                         \
     } while (0)
 
+static void fill(const char *filler)
+{
+    int fd = open(filler, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    while (write(fd, large, 4096) == 4096) continue;
+    (void)close(fd);
+}
+
+/* With a reserve: from the first moment it is known whether there is room; who only reads needs none. */
+static int full_at_opening(struct fixture *f, const char *filler)
+{
+    char reserve[160];
+    struct stat st;
+    struct store_options own = fixture_options(f, STORE_OWN), look = {.mode = STORE_READ};
+    own.reserve_size = 200000;
+    snprintf(reserve, sizeof reserve, "%.60s/reserve", f->path);
+    CHECK(unlink(reserve) == 0 || errno == ENOENT);
+    CHECK(store_open(f->path, &own, &f->store, NULL) == 0);
+    CHECK(stat(reserve, &st) == 0); /* at once: most runs are short */
+    CHECK(!store_is_short(f->store));
+    f->store = store_close(f->store);
+
+    /* Full but for the index of the log: it opens, and says so before anything is tried. */
+    fill(filler);
+    CHECK(stat(filler, &st) == 0 && truncate(filler, st.st_size - 100000) == 0);
+    CHECK(store_open(f->path, &own, &f->store, NULL) == 0);
+    CHECK(store_is_short(f->store));
+    CHECK(stat(reserve, &st) == 0 && st.st_size == 200000);
+    int64_t number = make_execution(f, "w", 1);
+    CHECK(number > 0);
+    /* Room again, and it is known soon, though work goes on all the time. */
+    CHECK(unlink(filler) == 0);
+    for (int i = 0; i < 1000 && store_is_short(f->store); i++) {
+        struct store_entry entry = record_of(number, (uint64_t)i + 2, STR("x"));
+        CHECK(append_wait(f, &entry) == 0);
+        (void)nanosleep(&(struct timespec){0, 5000000}, NULL);
+    }
+    CHECK(!store_is_short(f->store));
+    f->store = store_close(f->store);
+
+    /* Not a page left. */
+    fill(filler);
+    struct orch_error err = ORCH_ERROR_INIT;
+    CHECK(store_open(f->path, &own, &f->store, &err) == ORCH_ERR_FULL);
+    CHECK(strstr(err.message, "no space left") != NULL);
+    CHECK(stat(reserve, &st) == 0);
+    CHECK(store_open(f->path, &look, &f->store, NULL) == 0);
+    CHECK(count_records(f->store, number) > 1);
+    f->store = store_close(f->store);
+    return 0;
+}
+
 /* A real file system of 4 MB, in a name space of its own. Exit codes: 0 fine, 77 cannot be made here. */
 static int in_small_disk(const char *dir, uint64_t reserve_size)
 {
@@ -302,7 +354,7 @@ static int in_small_disk(const char *dir, uint64_t reserve_size)
     fixture_open(&f);
     CHECK(count_records(f.store, number) == seq);
     f.store = store_close(f.store);
-    return 0;
+    return reserve_size > 0 ? full_at_opening(&f, filler) : 0;
 }
 
 static void run_small_disk(uint64_t reserve_size)
