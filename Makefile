@@ -52,6 +52,12 @@ nasty: ## end programs that do not want to end, ROUNDS times (200)
 	@scripts/check.sh --build $(BUILD)
 	@python3 tests/nasty/campaign.py --orch $(BUILD)/orch --programs $(BUILD)/tests/nasty --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
+full: ROUNDS ?= 100
+full: ## fill the disk below a store at work and free it, ROUNDS times (100); takes root, for a small file system
+	@scripts/setup.sh build test
+	@scripts/check.sh --build $(BUILD)
+	@python3 tests/full/cycles.py --orch $(BUILD)/orch --load $(BUILD)/tests/full/load --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
 oom: ## fail each allocation, one after the other, wherever there is a scenario
 	@scripts/setup.sh build test
 	@scripts/check.sh --build $(BUILD)
@@ -74,4 +80,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check sanitize fuzz oom sim planted nasty bench install clean help
+.PHONY: build demo check sanitize fuzz oom sim planted nasty full bench install clean help

@@ -1,5 +1,5 @@
-/* Well behaved: runs until it is told SIGUSR1, and ends at once when it is to. For telling whether only those ended that
- * were meant. */
+/* Well behaved: runs until it is told SIGUSR1, and ends at once when it is to. For telling whether only those ended
+ * that were meant. */
 #include "nasty.h"
 
 static void leave(int number)
