@@ -109,6 +109,7 @@ class Run:
         self.items = [{"n": n, "size": dice.choice((50, 5000, 70000, 150000)), "lines": dice.choice((1, 20, 400)), "ms": dice.choice((1, 10, 40))}
                       for n in range(ITEMS)]
         self.killed = 0
+        self.process = None
 
     def expect(self, true, text):
         if not true:
@@ -161,7 +162,7 @@ class Run:
             time.sleep(0.005)
 
     def has_ended(self):
-        return self.process.poll() is not None
+        return self.process is None or self.process.poll() is not None
 
     def count_shown(self):
         return self.shown().count("\n")
@@ -291,9 +292,9 @@ def no_room_to_begin(campaign):
     file = os.path.join(campaign.folder, "begin.yaml")
     with open(file, "w") as out:
         out.write(BEGIN.replace("GO", go))
+    run = Run(campaign, disk, random.Random(1))
     try:
         for way in ("goes on", "is cancelled"):
-            run = Run(campaign, disk, random.Random(1))
             shutil.rmtree(go, ignore_errors=True)
             os.mkdir(go)
             run.start_file(file)
@@ -324,6 +325,9 @@ def no_room_to_begin(campaign):
                 run.process.communicate(timeout=PATIENCE)
                 run.expect(run.process.returncode == 0, f"orch ended with {run.process.returncode}")
     finally:
+        if not run.has_ended():  # after a failure nothing is left either
+            run.process.kill()
+            run.process.communicate()
         disk.close()
 
 
