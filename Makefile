@@ -63,6 +63,12 @@ oom: ## fail each allocation, one after the other, wherever there is a scenario
 	@scripts/check.sh --build $(BUILD)
 	@scripts/oom.sh $(BUILD)
 
+crash: ROUNDS ?= 200
+crash: ## kill the program ROUNDS times (200), and fault each call of its input and output, or each EVERY-th (10)
+	@scripts/setup.sh build test
+	@scripts/check.sh --build $(BUILD)
+	@tests/crash/run.sh $(BUILD) $(ROUNDS) $(or $(EVERY),10)
+
 bench: build ## measure, beside make and a bare loop
 	@scripts/quietly.sh ninja -C $(BUILD) benches
 	@bench/run.sh $(BUILD)
@@ -80,4 +86,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check sanitize fuzz oom sim planted nasty full bench install clean help
+.PHONY: build demo check sanitize fuzz oom sim planted nasty full crash bench install clean help

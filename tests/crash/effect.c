@@ -3,7 +3,8 @@
  *
  *   effect MILLISECONDS [RESULT]
  *
- * The ledger is a datagram socket at $LEDGER that nobody kills. RESULT is printed; with "fail:N" it fails until attempt N.
+ * The ledger is a datagram socket at $LEDGER that nobody kills. RESULT is printed; with "fail:N" it fails until attempt N, with "size:N" it
+ * prints a text of N characters.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,17 +35,24 @@ static void tell(const char *what)
     close(fd);
 }
 
+/* The number behind a prefix; 0 when the text does not begin with it. */
+static long number_after(const char *text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return text && strncmp(text, prefix, size) == 0 ? strtol(text + size, NULL, 10) : 0;
+}
+
 int main(int argc, char **argv)
 {
+    const char *result = argc > 2 ? argv[2] : NULL;
     long milliseconds = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
     struct timespec pause = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
     tell("begin");
     nanosleep(&pause, NULL);
-    if (argc > 2 && strncmp(argv[2], "fail:", 5) == 0 && strtol(variable("ORCH_ATTEMPT"), NULL, 10) < strtol(argv[2] + 5, NULL, 10)) {
-        tell("end");
-        return 75;
-    }
     tell("end");
-    if (argc > 2) puts(argv[2]);
+    if (strtol(variable("ORCH_ATTEMPT"), NULL, 10) < number_after(result, "fail:")) return 75;
+    long size = number_after(result, "size:");
+    for (long i = 0; i < size; i++) putchar('a' + (int)(i % 26));
+    if (result && size == 0) puts(result);
     return 0;
 }

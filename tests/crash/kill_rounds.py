@@ -1,277 +1,362 @@
 #!/usr/bin/env python3
 """kill -9 at random moments, and what must be true all the same.
 
-A workflow of the demo's shape runs with tasks whose effects are told to a ledger outside, which is never killed. `orch run`
-is killed at a random moment, again and again, and continued until it ends. Checked after every kill and at the end:
+A definition over every construct is drawn from the seed, and run by the real program. Its tasks tell a ledger outside, which is never killed, that they
+begin and end. orch is killed at a random moment, alone or with the process that starts its programs, or only that one; meanwhile people
+cancel, approve, send events, pause, resume, and what they were answered is kept. After every kill, and at the end, the checker
+(checker.py) compares journals, ledger, answers and all that was ever shown. When the kills are over everything has to end within 30 s.
 
-  - a run that was shown to the user is in the store;
-  - every effect belongs to an attempt that the journal has (nothing is started before its record);
-  - a task whose result is recorded is never started again, and its result never changes;
-  - no two attempts of one task are alive at once;
-  - nothing that a killed orch had started is alive when it is continued, or at the end;
-  - the run ends, once, with the expected output.
+With --exhaustive the moments are not random: a fixed workflow is killed after the first event that it shows, the second, and so on; and then again
+while it is continued.
 
-    tests/crash/kill_rounds.py --orch build/orch --effect build/tests/crash/effect [--rounds 300] [--seed N]
+    tests/crash/kill_rounds.py --orch build/orch --effect build/tests/crash/effect [--rounds 300] [--seed N] [--exhaustive] [--record FILE]
 """
 import argparse
+import collections
 import json
 import os
 import random
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-WORKFLOW = """\
-name: crash
-parameters:
-  width: {type: integer, default: 12}
-concurrency: 6
-env: {LEDGER: "{{ env.LEDGER }}"}
-tasks:
-  read: {exec: [EFFECT, "5", '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]']}
-  part:
-    depends_on: read
-    for_each: {in: read.output, as: n}
-    exec: [EFFECT, "{{ string(5 + n * 3) }}", "{{ string(n * n) }}"]
-  flaky:
-    exec: [EFFECT, "3", "fail:3"]
-    retry: {max_attempts: 5, delay: 5ms, backoff: constant, on: [exit]}
-  merge:
-    depends_on: [part, flaky]
-    transform: sum(part.output)
-  group:
-    depends_on: read
-    mode: sequence
-    tasks:
-      one: {exec: [EFFECT, "8", '"one"']}
-      two: {exec: [EFFECT, "8", '"two"'], compensate: {exec: [EFFECT, "1"]}}
-      three: {exec: [EFFECT, "8", '"three"']}
-  loop:
-    repeat: {until: step.output >= 3, max: 5}
-    tasks:
-      step: {exec: [EFFECT, "4", "{{ string(iteration) }}"]}
-  report:
-    depends_on: [merge, group, loop]
-    exec: [EFFECT, "5", "{{ string(merge.output) }}"]
-finally:
-  tidy: {exec: [EFFECT, "3", '"tidy"']}
-output:
-  sum: "{{ report.output }}"
-  group: "{{ group.output.three }}"
-"""
-EXPECTED = {"sum": sum(n * n for n in range(12)), "group": "three"}
+import rig
+from workflows import Draw
+
+PEOPLE = ["approve", "signal", "pause", "resume", "cancel"]
 
 
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
+class Failure(Exception):
+    pass
 
 
-class Ledger:
-    """Outside of everything that is killed: a thread of the checker with a socket of its own."""
+class Round:
+    """One execution, killed until the dice let it end."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self.socket.bind(path)
+    def __init__(self, options, seed, folder, ledger, figures):
+        self.options, self.seed, self.ledger, self.figures = options, seed, ledger, figures
+        self.dice = random.Random(seed)
+        draw = Draw(self.dice, options.effect)
+        self.definitions = draw.workflow(fails=self.dice.random() < 0.3)
+        self.approvals, self.events = draw.approvals, draw.events
+        self.cancels = self.dice.random() < 0.4
+        self.world = rig.World(options.orch, ledger, folder, self.definitions)
+        self.run = None
+        self.signals = 0
+        self.signalled = set()
         self.lock = threading.Lock()
-        self.entries = []  # (what, execution, task, attempt, fence, pid)
-        self.running = {}  # (execution, task) -> pid
-        self.violations = []
-        threading.Thread(target=self.listen, daemon=True).start()
+        self.last_fault = time.monotonic()
 
-    def listen(self):
-        while True:
-            what, execution, task, attempt, fence, pid = self.socket.recv(4096).decode().strip().split("\t")
-            entry = (what, execution, task, int(attempt), int(fence), int(pid))
-            with self.lock:
-                key = (execution, task)
-                if what == "begin":
-                    before = self.running.get(key)
-                    if before is not None and before != entry[5] and alive(before):
-                        self.violations.append(f"two attempts of {task} at once: processes {before} and {pid}")
-                    self.running[key] = entry[5]
-                elif self.running.get(key) == entry[5]:
-                    del self.running[key]
-                self.entries.append(entry)
-
-    def taken(self):
-        with self.lock:
-            return list(self.entries), list(self.violations)
-
-
-class Checker:
-    def __init__(self, arguments):
-        self.orch = os.path.abspath(arguments.orch)
-        self.effect = os.path.abspath(arguments.effect)
-        self.random = random.Random(arguments.seed)
-        self.folder = tempfile.TemporaryDirectory(prefix="orch-crash-")
-        self.file = os.path.join(self.folder.name, "crash.yaml")
-        self.store = os.path.join(self.folder.name, "store")
-        with open(self.file, "w") as out:
-            out.write(WORKFLOW.replace("EFFECT", json.dumps(self.effect)))
-        self.ledger = Ledger(os.path.join(self.folder.name, "ledger"))
-        self.results = {}     # (run, task) -> result once read: never to change
-        self.accepted = {}    # (run, task) -> fence of the attempt whose result is recorded
-        self.seed = arguments.seed
-        self.kills = 0
-        self.runs = 0
-        self.lost = 0
-        self.resume_ms = []
-
-    def fail(self, text):
-        raise SystemExit(f"kill_rounds: {text}\n  after {self.kills} kills, seed {self.seed}; the store is in {self.keep()}")
-
-    def keep(self):
-        self.folder._finalizer.detach()
-        return self.folder.name
-
-    def environment(self):
-        return {**os.environ, "LEDGER": os.path.join(self.folder.name, "ledger")}
-
-    def history(self, run):
-        done = subprocess.run([self.orch, "show", run, "--history", "-o", "json", "--store", self.store], capture_output=True, text=True)
-        if done.returncode != 0:
-            self.fail(f"the journal of {run} cannot be read: {done.stderr.strip()}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def check(self, run):
-        entries, violations = self.ledger.taken()
+    def check(self, final=False, **more):
+        violations = self.world.check(final, **more)
         if violations:
-            self.fail(violations[0])
-        history = self.history(run)
-        sequence = [event["seq"] for event in history]
-        if sequence != list(range(1, len(sequence) + 1)):
-            self.fail(f"the journal of {run} has gaps")
-        attempts = {(event["step"], event["fence"]) for event in history if event["type"] == "task.attempt.started"}
-        for what, execution, task, _, fence, _ in entries:
-            if execution == run and (task, fence) not in attempts:
-                self.fail(f"{task} has an effect with fence {fence} that the journal does not know")
-        latest = {}
-        for event in history:
-            key = (run, event.get("step"))
-            if event["type"] == "task.attempt.started":
-                if key in self.accepted and event["fence"] > self.accepted[key]:
-                    self.fail(f"{key[1]} was started again (fence {event['fence']}) though its result is recorded")
-                latest[key] = event["fence"]
-            if event["type"] != "task.ended" or event["state"] != "succeeded":
-                continue
-            value = json.dumps(event.get("output"))
-            if key in latest:
-                self.accepted.setdefault(key, latest[key])
-            if self.results.setdefault(key, value) != value:
-                self.fail(f"the result of {key[1]} was {self.results[key]} and is {value}")
-        # The ledger may be told of something later than it happened; fences say what came after what.
-        for what, execution, task, _, fence, _ in entries:
-            if what == "begin" and fence > self.accepted.get((execution, task), fence):
-                self.fail(f"{task} has an effect with fence {fence} though the result of {self.accepted[(execution, task)]} is recorded")
-        ends = [event for event in history if event["type"] == "execution.ended"]
-        if len(ends) > 1:
-            self.fail(f"{run} has ended {len(ends)} times")
-        self.lost += sum(1 for event in history if event["type"] == "task.attempt.failed" and event.get("failure") == "lost")
-        return ends
+            raise Failure("; ".join(violations[:6]))
 
-    def survivors(self):
-        entries, _ = self.ledger.taken()
-        return [entry[5] for entry in entries[-200:] if alive(entry[5]) and self.is_effect(entry[5])]
+    def find_run(self):
+        """The first is ours: what was shown of it, or that it is in the store."""
+        if self.run is None:
+            runs = self.world.runs()
+            self.run = runs[0] if runs else None
+        return self.run
 
-    def expect_no_survivors(self, what):
-        """The spawner needs a moment to end them, and the ledger one to hear of those that had just begun."""
-        deadline = time.monotonic() + 5
-        quiet = 0
-        while quiet < 3:
-            left = self.survivors()
-            if left and time.monotonic() > deadline:
-                self.fail(f"processes {left} {what}")
-            quiet = 0 if left else quiet + 1
-            time.sleep(0.005)
+    def state(self):
+        """Of the journal as it was last read."""
+        events = self.world.journals.get(self.run) or []
+        end = events[-1] if events else None
+        return end["state"] if end and end["type"] == "execution.ended" else None
 
-    def is_effect(self, pid):
-        try:
-            return os.readlink(f"/proc/{pid}/exe") == self.effect
-        except OSError:
+    # What people do: one command, and what became of it.
+
+    def ask(self, command, *arguments, **answer):
+        code, _, errors = self.world.run(command, self.run, *arguments, timeout=90)
+        if code < 0:
+            raise Failure(f"orch {command} died of signal {-code}: {errors}")
+        if code == 0:
+            with self.lock:
+                self.world.answers.append({"command": command, "run": self.run, **answer})
+                self.figures[command] += 1
+            return True
+        if code in (6, 7) or (code == 13 and "went away" in errors):  # not possible in this state; or nobody answers any more
             return False
+        raise Failure(f"orch {command} {' '.join(arguments)} ended with {code}: {errors}")
 
-    def one_run(self, most_kills):
-        """One execution, killed until the dice let it end. Returns how often it was killed."""
-        command = [self.orch, "run", self.file, "--store", self.store, "--progress", "jsonl", "--jobs", "4"]
-        run, kills = None, 0
-        while True:
-            errors = open(os.path.join(self.folder.name, "stderr"), "w+")
-            process = subprocess.Popen(command + (["--continue", run] if run else []), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=errors, env=self.environment(), text=True)
-            killed = False
-            if kills < most_kills:
-                deadline = time.monotonic() + self.random.choice((0.01, 0.03, 0.1, 0.25)) * self.random.random() * 2
-                try:
-                    process.wait(timeout=max(0, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed = True
+    def help_on(self):
+        """What is waited for is given, once each."""
+        for name in self.approvals:
+            self.ask("approve", name, task=name)
+        for name in self.events:
+            if name not in self.signalled:
+                self.signals += 1
+                data = {"name": name, "nr": self.signals}
+                self.world.sent.append(data)
+                if self.ask("signal", name, "--data", json.dumps(data), data=data):
+                    self.signalled.add(name)
+
+    def some_people(self):
+        """Something at random, while orch runs or is killed, or after."""
+        for _ in range(self.dice.randint(1, 3)):
+            self.some_person(self.dice.choice(PEOPLE))
+
+    def some_person(self, what):
+        if what == "approve" and self.approvals:
+            name = self.dice.choice(self.approvals)
+            self.ask("approve", name, task=name)
+        elif what == "signal" and self.events:
+            name = self.dice.choice(self.events)
+            self.signals += 1
+            data = {"name": name, "nr": self.signals}
+            self.world.sent.append(data)
+            if self.ask("signal", name, "--data", json.dumps(data), data=data):
+                self.signalled.add(name)
+        elif what in ("pause", "resume"):
+            self.ask(what)
+        elif what == "cancel" and self.cancels:
+            self.ask("cancel", "--grace", "1s", "--progress", "quiet")
+
+    # The program.
+
+    def command(self):
+        """What goes on with it: begins it, continues it, or runs it again when it has failed."""
+        if self.find_run() is None:
+            return ["run", self.world.files["drawn"], "--jobs", "4"]
+        if self.state() in ("failed", "compensated", "cancelled", "timed_out"):
+            self.world.asked.append(self.run)
+            return ["retry", self.run, "--jobs", "4"]
+        return ["run", "--continue", self.run, "--jobs", "4"]
+
+    def kill(self, process):
+        """Returns whether it still ran."""
+        if process.poll() is not None:
+            return False
+        spawners = rig.children_of(process.pid)
+        victims = self.dice.choices([[process.pid], [process.pid, *spawners], [*spawners, process.pid], spawners], [6, 2, 2, 1])[0]
+        for pid in victims:
+            rig.kill_now(pid)
+        self.figures["the spawner first" if process.pid not in victims else "with the spawner" if len(victims) > 1 else "orch only"] += 1
+        if process.pid not in victims:
+            # It notices, or has nothing to start and goes on; and then it is its turn.
+            time.sleep(self.dice.random() * 0.1)
+            rig.kill_now(process.pid)
+        return True
+
+    def killed_once(self):
+        """One life of the program that ends with a kill, unless it ends before."""
+        process = self.world.start(*self.command(), "--progress", "jsonl")
+        moment = time.monotonic() + self.dice.choice((0.01, 0.03, 0.1, 0.25)) * self.dice.random() * 2
+        failed = []
+        person = threading.Thread(target=self.guarded, args=(self.some_people, failed)) if self.run and self.dice.random() < 0.7 else None
+        if person:
+            person.start()
+        while process.poll() is None and time.monotonic() < moment:
+            time.sleep(min(0.002, max(0, moment - time.monotonic())))
+        killed = self.kill(process)
+        ended = self.world.finish(process, timeout=60)
+        if person:
+            person.join()
+        self.last_fault = time.monotonic()
+        if ended is None:
+            rig.kill_now(process.pid)
+            raise Failure(f"orch {' '.join(self.command())} does not end")
+        self.after_kill(killed)
+        if failed:
+            raise Failure(failed[0])
+        self.judge(process.returncode, ended[1], killed)
+        self.find_run()
+        self.check()
+        return killed
+
+    def after_kill(self, killed):
+        """Nothing: a killed process leaves no more than that."""
+
+    def guarded(self, what, failed):
+        try:
+            what()
+        except (Failure, AssertionError, OSError, ValueError) as error:
+            failed.append(repr(error))
+
+    def judge(self, code, errors, killed):
+        if code == -signal.SIGKILL and killed:
+            return
+        # With its spawner killed it may end as it likes, but says why; 6: it was over, or somebody else has the store.
+        if code < 0 or (code not in (0, 1, 6, 8, 9, 10) and not killed):
+            raise Failure(f"orch ended with {code}: {errors[-2000:]}")
+
+    def calm(self):
+        """No more faults: it has to come to its end, with people's help."""
+        for _ in range(12):
+            if self.state():
+                break
+            process = self.world.start(*self.command(), "--progress", "jsonl")
+            failed = []
+            helper = threading.Thread(target=self.guarded, args=(lambda: self.help_until(process), failed))
+            helper.start()
+            ended = self.world.finish(process, timeout=60)
+            if ended is None:
+                rig.kill_now(process.pid)
+            helper.join()
+            if ended is None:
+                raise Failure(f"I8: {self.run} does not end: {self.stuck()}")
+            if failed:
+                raise Failure(failed[0])
+            self.judge(process.returncode, ended[1], False)
+            self.find_run()
+            self.check()
+        self.check(final=True, quiet_s=time.monotonic() - self.last_fault)
+
+    def help_until(self, process):
+        """Approves, signals and resumes until it is over; what is held after an interruption only a retry takes up."""
+        while process.poll() is None:
+            if self.find_run():
+                self.ask("resume")
+                self.help_on()
+                self.take_up_held()
+            time.sleep(0.02)
+
+    def take_up_held(self):
+        """Only of who runs it now: the command itself would run it again if it had just ended."""
+        self.world.asked.append(self.run)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as owner:
+            owner.settimeout(10)
             try:
-                output = process.communicate(timeout=60)[0]
-            except subprocess.TimeoutExpired:
-                self.fail(f"{run} does not end")
-            errors.seek(0)
-            shown = errors.read()
-            errors.close()
-            if killed and process.returncode != -signal.SIGKILL:
-                killed = False  # it had ended just before
-            for line in shown.splitlines():
-                # What was shown is durable: the run can be named from now on.
-                if run is None and line.startswith("{") and line.endswith("}"):
-                    run = json.loads(line)["run"]
-            if killed:
-                kills += 1
-                self.kills += 1
-                if run is None:
-                    listed = subprocess.run([self.orch, "ps", "-o", "name", "--store", self.store], capture_output=True, text=True)
-                    run = listed.stdout.split()[0] if listed.stdout.split() else None  # it may have got as far as its first record
-                if run is None:
-                    continue
-                self.expect_no_survivors("outlive the orch that started them")
-                if self.check(run):
-                    return kills  # killed between the record of its end and its own
-                continue
-            if process.returncode != 0:
-                if kills and "already finished" in shown:
-                    return kills
-                self.fail(f"orch ended with {process.returncode}: {shown[-2000:]}")
-            if not self.check(run):
-                self.fail(f"{run} said that it succeeded, and its journal does not")
-            if json.loads(output) != EXPECTED:
-                self.fail(f"{run} came to {output.strip()}, not {EXPECTED}")
-            return kills
+                owner.connect(os.path.join(self.world.store, "sock"))
+                owner.sendall(json.dumps({"command": "retry", "execution": self.run, "by": "people"}).encode() + b"\n")
+                owner.recv(4096)
+            except OSError:
+                pass  # nobody runs it, or it has just ended
+
+    def stuck(self):
+        self.world.look()
+        return [event for event in self.world.journals.get(self.run, [])][-5:]
+
+    def play(self, most_kills):
+        kills = 0
+        while kills < most_kills:
+            kills += self.killed_once()
+            if self.state() and (self.dice.random() < 0.7 or self.state() == "succeeded"):
+                break
+        self.calm()
+        return kills
+
+
+FIXED = {"name": "drawn", "env": {"LEDGER": "{{ env.LEDGER }}"}, "concurrency": 4}
+
+
+def fixed_workflow(effect):
+    """The demo's shape, with a bit of everything that needs no person."""
+    def run(milliseconds, result, **keys):
+        return {"exec": [effect, str(milliseconds), result], **keys}
+    child = {"name": "child", "env": FIXED["env"], "tasks": {"inner": run(2, "5")}, "output": "{{ inner.output }}"}
+    return [{**FIXED, "tasks": {
+        "read": run(3, "[0, 1, 2]"),
+        "part": run(3, "{{ string(n * n) }}", depends_on="read", for_each={"in": "read.output", "as": "n"}),
+        "flaky": run(2, "fail:2", retry={"max_attempts": 3, "delay": "2ms", "backoff": "constant", "on": ["exit"]}),
+        "group": {"mode": "sequence", "depends_on": "read", "tasks": {"one": run(2, "1"), "two": run(2, "2", compensate=run(1, "0"))}},
+        "loop": {"repeat": {"until": "step.output >= 2", "max": 3}, "tasks": {"step": run(2, "{{ string(iteration) }}")}},
+        "sub": {"workflow": "./child.json", "depends_on": "flaky"},
+        "pause": {"wait": "5ms", "depends_on": "flaky"},
+        "last": run(2, "fail:1000", depends_on=["part", "group", "loop", "sub", "pause"]),
+    }, "finally": {"tidy": run(1, "0")}}, child]
+
+
+class Exhaustive(Round):
+    """Killed after the n-th event that it shows."""
+
+    def __init__(self, options, folder, ledger, figures):
+        super().__init__(options, options.seed, folder, ledger, figures)
+        self.world = rig.World(options.orch, ledger, folder, fixed_workflow(options.effect))
+        self.approvals, self.events = [], []
+
+    def killed_at(self, event):
+        """Returns False when it ended before."""
+        process = self.world.start(*self.command(), "--progress", "jsonl")
+        killed = False
+        with open(process.errors) as errors:
+            seen = 0
+            while seen < event and process.poll() is None:
+                line = errors.readline()
+                if not line:
+                    time.sleep(0.0005)
+                elif '"seq"' in line:
+                    seen += 1
+            if seen >= event and process.poll() is None:
+                rig.kill_now(process.pid)
+                killed = True
+        ended = self.world.finish(process)
+        self.last_fault = time.monotonic()
+        self.judge(process.returncode, ended[1], killed)
+        self.find_run()
+        self.check()
+        return killed and process.returncode < 0
+
+    def play_at(self, event):
+        killed = self.killed_at(event)
+        if killed and not self.state():
+            self.killed_at(event // 2 + 1)
+        self.calm()
+        if self.state() != "compensated":
+            raise Failure(f"it came to {self.state()}, not compensated")
+        return killed
+
+
+def record(path, rounds):
+    """Keeps the evidence of a good round for the tests of the checker."""
+    evidence = rounds.world.evidence(True, alive=[], quiet_s=1)
+    evidence["shown"] = {run: {str(seq): event for seq, event in events.items()} for run, events in evidence["shown"].items()}
+    with open(path, "w") as out:
+        json.dump(evidence, out, separators=(",", ":"))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--orch", required=True)
     parser.add_argument("--effect", required=True)
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=300, help="kills in all")
+    parser.add_argument("--exhaustive", action="store_true")
+    parser.add_argument("--every", type=int, default=1, help="with --exhaustive: each K-th event only")
+    parser.add_argument("--record", help="keep the evidence of the last round in a file")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    arguments = parser.parse_args()
-    checker = Checker(arguments)
+    options = parser.parse_args()
+    options.orch, options.effect = os.path.realpath(options.orch), os.path.realpath(options.effect)
+    figures, kills, runs, effects, events = collections.Counter(), 0, 0, 0, 0
     begun = time.monotonic()
-    while checker.kills < arguments.rounds:
-        checker.one_run(min(arguments.rounds - checker.kills, checker.random.randint(1, 12)))
-        checker.runs += 1
-        checker.expect_no_survivors("outlive their run")
-    entries, violations = checker.ledger.taken()
-    if violations:
-        checker.fail(violations[0])
-    begins = sum(1 for entry in entries if entry[0] == "begin")
-    print(f"{checker.kills} kills in {checker.runs} runs, {begins} effects, {len(checker.results)} recorded results, "
-          f"{time.monotonic() - begun:.0f} s, seed {arguments.seed}: nothing lost, nothing recorded repeated")
-    checker.folder.cleanup()
+    place = rig.Folder("orch-crash-")
+    ledger = rig.Ledger(os.path.join(place.path, "ledger"), options.effect)
+    dice = random.Random(options.seed)
+    event = 1
+    while options.exhaustive or kills < options.rounds:
+        seed = options.seed + runs
+        folder = os.path.join(place.path, str(runs))
+        os.mkdir(folder)
+        one = None
+        try:
+            if options.exhaustive:
+                one = Exhaustive(options, folder, ledger, figures)
+                killed = one.play_at(event)
+                event += options.every
+            else:
+                one = Round(options, seed, folder, ledger, figures)
+                killed = one.play(min(options.rounds - kills, dice.randint(1, 12)))
+        except (Failure, AssertionError) as error:
+            print(f"kill_rounds: {error}\n  {f'killed after event {event}' if options.exhaustive else f'again with --rounds 12 --seed {seed}'}; "
+                  f"after {kills} kills; all is in {folder}", file=sys.stderr)
+            return 1
+        kills += killed
+        runs += 1
+        effects += sum(entry["what"] == "begin" for entry in ledger.taken())
+        events += sum(len(journal) for journal in one.world.journals.values())
+        if options.record:
+            record(options.record, one)
+        ledger.clear()
+        rig.shutil.rmtree(folder, ignore_errors=True)
+        if options.exhaustive and not killed:
+            break
+    place.remove()
+    print(f"{kills} kills in {runs} runs ({', '.join(f'{count} {name}' for name, count in sorted(figures.items()))}), {effects} effects, "
+          f"{events} events, {time.monotonic() - begun:.0f} s, seed {options.seed}: nothing lost, nothing recorded repeated")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

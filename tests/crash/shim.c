@@ -1,5 +1,6 @@
 /*
- * shim.c - an object to preload: counts what a program asks of the files below one directory, and does something at call n.
+ * shim.c - an object to preload: counts what a program asks of the files below one directory, and does something at
+ * call n.
  *
  *   LD_PRELOAD=shim.so SHIM_DIR=/absolute/store SHIM_ACTION=eio SHIM_AT=17 SHIM_REPORT=/tmp/report orch run ...
  *
@@ -13,10 +14,12 @@
  *   sync            what was written since the last sync is dropped, EIO      fsync, fdatasync
  *   cut             all that was not synced is dropped, then killed: the power went. With SHIM_SEED each
  *                   page and each name is dropped or not as the dice fall     all
- * SHIM_FOR: for how many calls (1 when not given, 0: from then on). SHIM_REPORT gets a line for each call acted on: its number, name and path.
+ * SHIM_FOR: for how many calls (1 when not given, 0: from then on). SHIM_MATCH: only calls count whose path has this in
+ * it. SHIM_UNSYNCED: a path that an earlier life has made, and that is not on the disk for certain. SHIM_REPORT gets a
+ * line for each call acted on: its number, name and path.
  *
- * Only the process that was started counts; what it forks does not. What goes past the C library (raw system calls) or through a mapping is
- * not seen: of a store that is SQLite's index (-shm), which is made anew after a crash.
+ * Only the process that was started counts; what it forks does not. What goes past the C library (raw system calls) or
+ * through a mapping is not seen: of a store that is SQLite's index (-shm), which is made anew after a crash.
  */
 #undef _FILE_OFFSET_BITS /* both forms are defined below, open and open64 */
 #undef _FORTIFY_SOURCE
@@ -47,14 +50,31 @@
 #define CALL_SYNC  8u
 #define CALL_READ  16u
 
-enum action { ACTION_NONE, ACTION_BEFORE, ACTION_AFTER, ACTION_TORN, ACTION_SHORT, ACTION_EIO, ACTION_ENOSPC, ACTION_READ, ACTION_SYNC, ACTION_CUT };
+enum action {
+    ACTION_NONE,
+    ACTION_BEFORE,
+    ACTION_AFTER,
+    ACTION_TORN,
+    ACTION_SHORT,
+    ACTION_EIO,
+    ACTION_ENOSPC,
+    ACTION_READ,
+    ACTION_SYNC,
+    ACTION_CUT
+};
 static const struct {
     const char *name;
     unsigned counts;
 } actions[] = {
-    [ACTION_NONE] = {"none", 0},           [ACTION_BEFORE] = {"before", CALL_ANY},  [ACTION_AFTER] = {"after", CALL_ANY},
-    [ACTION_TORN] = {"torn", CALL_WRITE},  [ACTION_SHORT] = {"short", CALL_WRITE},  [ACTION_EIO] = {"eio", CALL_ANY},
-    [ACTION_ENOSPC] = {"enospc", CALL_SPACE}, [ACTION_READ] = {"read", CALL_READ},  [ACTION_SYNC] = {"sync", CALL_SYNC},
+    [ACTION_NONE] = {"none", 0},
+    [ACTION_BEFORE] = {"before", CALL_ANY},
+    [ACTION_AFTER] = {"after", CALL_ANY},
+    [ACTION_TORN] = {"torn", CALL_WRITE},
+    [ACTION_SHORT] = {"short", CALL_WRITE},
+    [ACTION_EIO] = {"eio", CALL_ANY},
+    [ACTION_ENOSPC] = {"enospc", CALL_SPACE},
+    [ACTION_READ] = {"read", CALL_READ},
+    [ACTION_SYNC] = {"sync", CALL_SYNC},
     [ACTION_CUT] = {"cut", CALL_ANY},
 };
 
@@ -66,7 +86,7 @@ static struct {
     uint64_t seed;
     pid_t pid;
     int report;
-    const char *dir;
+    const char *dir, *match;
     size_t dir_size;
     bool follows; /* keeps what is not synced */
     pthread_mutex_t lock;
@@ -75,18 +95,18 @@ static struct {
 } shim = {.report = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Casts an object pointer to a function pointer as POSIX has it. */
-#define REAL(name, type, ...)                                     \
-    static type (*real_##name)(__VA_ARGS__);                      \
-    if (!real_##name) {                                           \
-        void *found = dlsym(RTLD_NEXT, #name);                    \
-        if (!found) abort();                                      \
-        memcpy(&real_##name, &found, sizeof found);               \
+#define REAL(name, type, ...)                       \
+    static type (*real_##name)(__VA_ARGS__);        \
+    if (!real_##name) {                             \
+        void *found = dlsym(RTLD_NEXT, #name);      \
+        if (!found) abort();                        \
+        memcpy(&real_##name, &found, sizeof found); \
     }
-#define FIND(member, name)                                        \
-    do {                                                          \
-        void *found = dlsym(RTLD_NEXT, name);                     \
-        if (!found) abort();                                      \
-        memcpy(&shim_real.member, &found, sizeof found);          \
+#define FIND(member, name)                               \
+    do {                                                 \
+        void *found = dlsym(RTLD_NEXT, name);            \
+        if (!found) abort();                             \
+        memcpy(&shim_real.member, &found, sizeof found); \
     } while (0)
 
 static long number_of(const char *name, long otherwise)
@@ -103,7 +123,6 @@ __attribute__((constructor)) static void shim_open(void)
     FIND(pwrite, "pwrite64");
     FIND(ftruncate, "ftruncate64");
     FIND(unlink, "unlink");
-    FIND(rmdir, "rmdir");
     FIND(link, "link");
     FIND(rename, "rename");
     const char *action = getenv("SHIM_ACTION"), *report = getenv("SHIM_REPORT");
@@ -118,6 +137,8 @@ __attribute__((constructor)) static void shim_open(void)
     shim.seed = (uint64_t)number_of("SHIM_SEED", 0);
     shim.follows = shim.action == ACTION_CUT || shim.action == ACTION_SYNC;
     if (shim.follows) undo_open(getenv("SHIM_BACKUP") ? getenv("SHIM_BACKUP") : "/tmp");
+    shim.match = getenv("SHIM_MATCH");
+    if (shim.follows && getenv("SHIM_UNSYNCED")) undo_note_create(getenv("SHIM_UNSYNCED"));
     if (report) shim.report = shim_real.open(report, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     shim.pid = getpid();
 }
@@ -207,12 +228,13 @@ static void report(long n, const char *name, const char *path)
 }
 
 /*
- * Counts a call. ACTION_NONE: it goes on as it is. What kills beforehand does not return; a failure's errno is set. *ret_n is the call's number.
+ * Counts a call. ACTION_NONE: it goes on as it is. What kills beforehand does not return; a failure's errno is set.
+ * *ret_n is the call's number.
  */
 static enum action strike(const char *name, unsigned call, const char *path, long *ret_n)
 {
     *ret_n = 0;
-    if ((actions[shim.action].counts & call) == 0) return ACTION_NONE;
+    if ((actions[shim.action].counts & call) == 0 || (shim.match && !strstr(path, shim.match))) return ACTION_NONE;
     long n = __atomic_add_fetch(&shim.count, 1, __ATOMIC_SEQ_CST);
     if (n < shim.at || (shim.until && n >= shim.until)) return ACTION_NONE;
     report(n, name, path);
@@ -265,7 +287,8 @@ static size_t part_of(size_t size, long n)
 /*
  * The calls. Each looks up the path, strikes, does the real thing, and keeps the books.
  */
-static int shim_open_at(const char *name, int (*real)(int, const char *, int, ...), int dir_fd, const char *file, int flags, mode_t mode)
+static int shim_open_at(const char *name, int (*real)(int, const char *, int, ...), int dir_fd, const char *file,
+                        int flags, mode_t mode)
 {
     char path[SHIM_PATH_SIZE];
     long n;
@@ -287,40 +310,40 @@ static mode_t mode_of(int flags, va_list list)
     return flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
 }
 
-#define DEFINE_OPENAT(name)                                                          \
-    int name(int dir_fd, const char *file, int flags, ...)                           \
-    {                                                                                \
-        REAL(openat64, int, int, const char *, int, ...)                             \
-        va_list list;                                                                \
-        va_start(list, flags);                                                       \
-        mode_t mode = mode_of(flags, list);                                          \
-        va_end(list);                                                                \
-        return shim_open_at(#name, real_openat64, dir_fd, file, flags, mode);        \
+#define DEFINE_OPENAT(name)                                                   \
+    int name(int dir_fd, const char *file, int flags, ...)                    \
+    {                                                                         \
+        REAL(openat64, int, int, const char *, int, ...)                      \
+        va_list list;                                                         \
+        va_start(list, flags);                                                \
+        mode_t mode = mode_of(flags, list);                                   \
+        va_end(list);                                                         \
+        return shim_open_at(#name, real_openat64, dir_fd, file, flags, mode); \
     }
-#define DEFINE_OPEN(name)                                                            \
-    int name(const char *file, int flags, ...)                                       \
-    {                                                                                \
-        REAL(openat64, int, int, const char *, int, ...)                             \
-        va_list list;                                                                \
-        va_start(list, flags);                                                       \
-        mode_t mode = mode_of(flags, list);                                          \
-        va_end(list);                                                                \
-        return shim_open_at(#name, real_openat64, AT_FDCWD, file, flags, mode);      \
+#define DEFINE_OPEN(name)                                                       \
+    int name(const char *file, int flags, ...)                                  \
+    {                                                                           \
+        REAL(openat64, int, int, const char *, int, ...)                        \
+        va_list list;                                                           \
+        va_start(list, flags);                                                  \
+        mode_t mode = mode_of(flags, list);                                     \
+        va_end(list);                                                           \
+        return shim_open_at(#name, real_openat64, AT_FDCWD, file, flags, mode); \
     }
 /* The forms that a fortified program calls. */
-#define DEFINE_OPEN_2(name)                                                          \
-    int name(const char *file, int flags);                                           \
-    int name(const char *file, int flags)                                            \
-    {                                                                                \
-        REAL(openat64, int, int, const char *, int, ...)                             \
-        return shim_open_at(#name, real_openat64, AT_FDCWD, file, flags, 0);         \
+#define DEFINE_OPEN_2(name)                                                  \
+    int name(const char *file, int flags);                                   \
+    int name(const char *file, int flags)                                    \
+    {                                                                        \
+        REAL(openat64, int, int, const char *, int, ...)                     \
+        return shim_open_at(#name, real_openat64, AT_FDCWD, file, flags, 0); \
     }
-#define DEFINE_OPENAT_2(name)                                                        \
-    int name(int dir_fd, const char *file, int flags);                               \
-    int name(int dir_fd, const char *file, int flags)                                \
-    {                                                                                \
-        REAL(openat64, int, int, const char *, int, ...)                             \
-        return shim_open_at(#name, real_openat64, dir_fd, file, flags, 0);           \
+#define DEFINE_OPENAT_2(name)                                              \
+    int name(int dir_fd, const char *file, int flags);                     \
+    int name(int dir_fd, const char *file, int flags)                      \
+    {                                                                      \
+        REAL(openat64, int, int, const char *, int, ...)                   \
+        return shim_open_at(#name, real_openat64, dir_fd, file, flags, 0); \
     }
 DEFINE_OPEN(open)
 DEFINE_OPEN(open64)
@@ -488,21 +511,23 @@ int ftruncate64(int fd, off64_t size)
 }
 
 /* What only has to succeed or fail: nothing of it is taken back. */
-#define SIMPLE_FD(name, call, parameters, arguments, ...)                            \
-    int name parameters                                                              \
-    {                                                                                \
-        REAL(name, int, __VA_ARGS__)                                                 \
-        char path[SHIM_PATH_SIZE];                                                   \
-        long n;                                                                      \
-        if (!path_of_fd(fd, path)) return real_##name arguments;                     \
-        enum action action = strike(#name, call, path, &n);                          \
-        if (fails(action)) return -1;                                                \
-        int result = real_##name arguments;                                          \
-        after(action);                                                               \
-        return result;                                                               \
+#define SIMPLE_FD(name, call, parameters, arguments, ...)        \
+    int name parameters                                          \
+    {                                                            \
+        REAL(name, int, __VA_ARGS__)                             \
+        char path[SHIM_PATH_SIZE];                               \
+        long n;                                                  \
+        if (!path_of_fd(fd, path)) return real_##name arguments; \
+        enum action action = strike(#name, call, path, &n);      \
+        if (fails(action)) return -1;                            \
+        int result = real_##name arguments;                      \
+        after(action);                                           \
+        return result;                                           \
     }
-SIMPLE_FD(fallocate, CALL_ANY | CALL_SPACE, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size), int, int, off_t, off_t)
-SIMPLE_FD(fallocate64, CALL_ANY | CALL_SPACE, (int fd, int mode, off64_t at, off64_t size), (fd, mode, at, size), int, int, off64_t, off64_t)
+SIMPLE_FD(fallocate, CALL_ANY | CALL_SPACE, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size), int, int,
+          off_t, off_t)
+SIMPLE_FD(fallocate64, CALL_ANY | CALL_SPACE, (int fd, int mode, off64_t at, off64_t size), (fd, mode, at, size), int,
+          int, off64_t, off64_t)
 SIMPLE_FD(fchmod, CALL_ANY, (int fd, mode_t mode), (fd, mode), int, mode_t)
 SIMPLE_FD(fchown, CALL_ANY, (int fd, uid_t user, gid_t group), (fd, user, group), int, uid_t, gid_t)
 
@@ -573,21 +598,26 @@ static enum action strike_path(const char *name, int dir_fd, const char *file, u
     return path_at(dir_fd, file, path) ? strike(name, call, path, &n) : ACTION_NONE;
 }
 
-#define SIMPLE_PATH(name, call, dir_fd, file, parameters, arguments, ...)            \
-    int name parameters                                                              \
-    {                                                                                \
-        REAL(name, int, __VA_ARGS__)                                                 \
-        enum action action = strike_path(#name, dir_fd, file, call);                 \
-        if (fails(action)) return -1;                                                \
-        int result = real_##name arguments;                                          \
-        after(action);                                                               \
-        return result;                                                               \
+#define SIMPLE_PATH(name, call, dir_fd, file, parameters, arguments, ...) \
+    int name parameters                                                   \
+    {                                                                     \
+        REAL(name, int, __VA_ARGS__)                                      \
+        enum action action = strike_path(#name, dir_fd, file, call);      \
+        if (fails(action)) return -1;                                     \
+        int result = real_##name arguments;                               \
+        after(action);                                                    \
+        return result;                                                    \
     }
-SIMPLE_PATH(rename, CALL_ANY | CALL_SPACE, AT_FDCWD, to, (const char *from, const char *to), (from, to), const char *, const char *)
-SIMPLE_PATH(renameat, CALL_ANY | CALL_SPACE, fd, to, (int from_fd, const char *from, int fd, const char *to), (from_fd, from, fd, to), int, const char *, int, const char *)
-SIMPLE_PATH(link, CALL_ANY | CALL_SPACE, AT_FDCWD, to, (const char *from, const char *to), (from, to), const char *, const char *)
-SIMPLE_PATH(utimensat, CALL_ANY, fd, file, (int fd, const char *file, const struct timespec times[2], int flags), (fd, file, times, flags), int, const char *, const struct timespec *, int)
-SIMPLE_PATH(fchmodat, CALL_ANY, fd, file, (int fd, const char *file, mode_t mode, int flags), (fd, file, mode, flags), int, const char *, mode_t, int)
+SIMPLE_PATH(rename, CALL_ANY | CALL_SPACE, AT_FDCWD, to, (const char *from, const char *to), (from, to), const char *,
+            const char *)
+SIMPLE_PATH(renameat, CALL_ANY | CALL_SPACE, fd, to, (int from_fd, const char *from, int fd, const char *to),
+            (from_fd, from, fd, to), int, const char *, int, const char *)
+SIMPLE_PATH(link, CALL_ANY | CALL_SPACE, AT_FDCWD, to, (const char *from, const char *to), (from, to), const char *,
+            const char *)
+SIMPLE_PATH(utimensat, CALL_ANY, fd, file, (int fd, const char *file, const struct timespec times[2], int flags),
+            (fd, file, times, flags), int, const char *, const struct timespec *, int)
+SIMPLE_PATH(fchmodat, CALL_ANY, fd, file, (int fd, const char *file, mode_t mode, int flags), (fd, file, mode, flags),
+            int, const char *, mode_t, int)
 SIMPLE_PATH(chmod, CALL_ANY, AT_FDCWD, file, (const char *file, mode_t mode), (file, mode), const char *, mode_t)
 
 /* The owner's socket is made in the directory too. */
@@ -595,7 +625,9 @@ int bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     REAL(bind, int, int, const struct sockaddr *, socklen_t)
     const struct sockaddr_un *local = (const struct sockaddr_un *)address;
-    enum action action = address->sa_family == AF_UNIX && local->sun_path[0] ? strike_path("bind", AT_FDCWD, local->sun_path, CALL_ANY | CALL_SPACE) : ACTION_NONE;
+    enum action action = address->sa_family == AF_UNIX && local->sun_path[0]
+                             ? strike_path("bind", AT_FDCWD, local->sun_path, CALL_ANY | CALL_SPACE)
+                             : ACTION_NONE;
     if (fails(action)) return -1;
     int result = real_bind(fd, address, size);
     after(action);

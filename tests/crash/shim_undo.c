@@ -1,11 +1,11 @@
 /*
- * shim_undo.c - what is on the disk for certain, and what only seems to be: the changes to a store's files that no sync has
- * covered yet, so that they can be taken back as a loss of power, or a failed sync, would.
+ * shim_undo.c - what is on the disk for certain, and what only seems to be: the changes to a store's files that no sync
+ * has covered yet, so that they can be taken back as a loss of power, or a failed sync, would.
  *
- * Held to the letter of POSIX, which is harder than any file system in use: a file's content is safe after fsync or fdatasync of it,
- * its name after fsync of the directory, and without them each page and each name is there or not, independently. The index
- * that SQLite maps (-shm) is nothing that is relied on after a crash, and logs and directories of attempts are promised to nobody.
- * Not followed: renames and links, which the store does not use.
+ * Held to the letter of POSIX, which is harder than any file system in use: a file's content is safe after fsync or
+ * fdatasync of it, its name after fsync of the directory, and without them each page and each name is there or not,
+ * independently. The index that SQLite maps (-shm) is nothing that is relied on after a crash, and logs and directories
+ * of attempts are promised to nobody. Not followed: renames and links, which the store does not use.
  */
 #undef _FILE_OFFSET_BITS
 #undef _FORTIFY_SOURCE
@@ -28,12 +28,12 @@ struct change {
     struct change *next, *previous;
     enum change_kind kind;
     ino_t inode;
-    off_t at;                 /* WRITE */
-    off_t size_before;        /* WRITE, SIZE */
-    off_t size_after;         /* SIZE */
-    size_t size, old_size;    /* of new and old, WRITE; SIZE has only old: what was cut off */
+    off_t at;              /* WRITE */
+    off_t size_before;     /* WRITE, SIZE */
+    off_t size_after;      /* SIZE */
+    size_t size, old_size; /* of new and old, WRITE; SIZE has only old: what was cut off */
     char *new, *old;
-    char *backup;             /* REMOVE: another name of the file; NULL for a directory */
+    char *backup; /* REMOVE: another name of the file; NULL for a directory */
     char path[];
 };
 
@@ -98,7 +98,8 @@ static void keep_old(struct change *change, int fd, off_t at, size_t size)
     change->old = need(malloc(size));
     while (change->old_size < size) {
         /* What may only be written is read through another descriptor. */
-        ssize_t n = shim_real.pread(fd, change->old + change->old_size, size - change->old_size, at + (off_t)change->old_size);
+        ssize_t n =
+            shim_real.pread(fd, change->old + change->old_size, size - change->old_size, at + (off_t)change->old_size);
         if (n <= 0) break;
         change->old_size += (size_t)n;
     }
@@ -261,7 +262,10 @@ void undo_all(uint64_t seed)
         if (change->kind == CHANGE_WRITE || change->kind == CHANGE_SIZE) put_some(change, &seed);
     for (struct change *change = last; change; change = change->previous) {
         if (change->kind == CHANGE_CREATE && !toss(&seed)) {
-            if (shim_real.unlink(change->path) != 0) (void)shim_real.rmdir(change->path); /* not empty: it stays */
+            /* With all that is in it: what has no name is not there. */
+            char gone[SHIM_PATH_SIZE];
+            snprintf(gone, sizeof gone, "%s/%u", backups, backups_count++);
+            if (shim_real.unlink(change->path) != 0) (void)shim_real.rename(change->path, gone);
         }
         if (change->kind == CHANGE_REMOVE && change->backup && !toss(&seed) && access(change->path, F_OK) != 0)
             (void)shim_real.rename(change->backup, change->path); /* best effort: its directory may be gone */
