@@ -380,7 +380,7 @@ class Driver:
             return
         if code not in (11, 12, 13):
             raise Violation(f"exit code {code} for what failed in the store: {errors[-2000:]!r}")
-        if "error[" not in errors or self.world.store not in errors:
+        if not ("error[" in errors or '"type":"error"' in errors) or self.world.store not in errors:
             raise Violation(f"exit code {code}, and no error that names a file of the store: {errors[-2000:]!r}")
 
     def says_state(self, errors):
