@@ -75,6 +75,7 @@ class Fold:
         self.definition, self.tasks = {}, {}
         self.definitions = definitions
         self.attempts = {}   # (step, fence) -> seq
+        self.needs = {}      # (step, fence) -> what it follows from: [(step, fence)]
         self.open = {}       # step -> the attempt.started event that has not ended
         self.last = {}       # step -> its latest attempt.started
         self.done = {}       # step -> its task.ended
@@ -133,6 +134,9 @@ class Fold:
             ended = self.done.get(siblings(step) + name)
             if ended is None:
                 self.violation("I5", f"{step} starts at {event['seq']} before {name} has ended")
+            elif ended.get("state") == "succeeded" and "attempt" in ended and siblings(step) + name in self.last:
+                before = siblings(step) + name
+                self.needs.setdefault((step, event["fence"]), []).append((before, self.last[before]["fence"]))
 
     def check_limits(self, event):
         """What runs, counted by pool and in all; sub-workflows wait and take nothing."""
@@ -205,9 +209,9 @@ class Fold:
         self.paused = False
 
     def on_task_reset(self, event):
-        """A person had it run again: with all that is inside."""
+        """A person had it run again: with all that is inside, or, taken up again ("running"), with what is named for itself."""
         def keep(step):
-            return not is_inside(step, event["step"])
+            return step != event["step"] if event.get("state") == "running" else not is_inside(step, event["step"])
         for books in (self.done, self.failed, self.lost, self.last, self.open):
             for step in [step for step in books if not keep(step)]:
                 del books[step]
@@ -298,7 +302,7 @@ def check_answers(evidence, say):
 
 
 def check_ledger(evidence, folds, say):
-    ended = {}  # (run, task) -> fences whose end was told
+    ended = set()  # (run, task, fence) whose end was told
     for entry in evidence["ledger"]:
         run, step, fence = entry["run"], entry["task"], entry["fence"]
         fold = folds.get(run)
@@ -308,14 +312,12 @@ def check_ledger(evidence, folds, say):
         if (step, fence) not in fold.attempts:
             say(f"I3: {step} of {run} has an effect with fence {fence} that the journal does not know")
         if entry["what"] == "end":
-            ended.setdefault((run, step), []).append(fence)
+            ended.add((run, step, fence))
             continue
         for other in entry.get("beside", []):
             say(f"I7: {step} of {run} began with fence {fence} while {other} was alive")
-        for name in fold.tasks.get(plain(step), {}).get("after", []):
-            before = siblings(step) + name
-            if "exec" in fold.tasks.get(plain(before), {}) and (run, before) not in ended and (before in fold.last or before in fold.done) \
-                    and fold.done.get(before, {}).get("state") == "succeeded" and "for_each" not in fold.tasks[plain(before)]:
+        for before, accepted in fold.needs.get((step, fence), []):
+            if "exec" in fold.tasks.get(plain(before), {}) and (run, before, accepted) not in ended:
                 say(f"I5: {step} of {run} began (fence {fence}) before {before} had an end")
 
 

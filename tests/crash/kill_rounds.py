@@ -123,6 +123,7 @@ class Round:
             return ["run", self.world.files["drawn"], "--jobs", "4"]
         if self.state() in ("failed", "compensated", "cancelled", "timed_out"):
             self.world.asked.append(self.run)
+            self.signalled.clear()  # what waited for an event may wait for another
             return ["retry", self.run, "--jobs", "4"]
         return ["run", "--continue", self.run, "--jobs", "4"]
 
@@ -222,7 +223,8 @@ class Round:
             try:
                 owner.connect(os.path.join(self.world.store, "sock"))
                 owner.sendall(json.dumps({"command": "retry", "execution": self.run, "by": "people"}).encode() + b"\n")
-                owner.recv(4096)
+                if b'"ok"' in owner.recv(4096):
+                    self.signalled.clear()
             except OSError:
                 pass  # nobody runs it, or it has just ended
 
