@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,5 +232,20 @@ UNCHECKED char *strdup(const char *text)
 {
     return strndup(text, SIZE_MAX);
 }
+
+#ifdef SANITIZED
+/* The sanitizer stops the program when a new thread's stack cannot be found for want of memory. */
+UNCHECKED int pthread_getattr_np(pthread_t thread, pthread_attr_t *ret)
+{
+    int (*real)(pthread_t thread, pthread_attr_t *ret);
+    void *found = dlsym(RTLD_NEXT, "pthread_getattr_np");
+
+    memcpy(&real, &found, sizeof real);
+    paused++;
+    int r = real(thread, ret);
+    paused--;
+    return r;
+}
+#endif
 
 #pragma GCC visibility pop
