@@ -62,6 +62,9 @@ int memory_store_open(const struct store_options *options, struct store **ret, s
 int sqlite_store_open(const char *path, const struct store_options *options, struct store **ret,
                       struct orch_error *err);
 
+/* blob.c. Takes no memory and cannot fail. */
+void store_sha256(struct orch_str bytes, unsigned char out[32]);
+
 /* 128 random bits of the kernel as 32 hex characters and a NUL. */
 int store_make_mark(char out[33], struct orch_error *err);
 

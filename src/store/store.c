@@ -4,7 +4,6 @@
 #include "store/store.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <sys/random.h>
 
 #include "base/error.h"
@@ -176,20 +175,15 @@ bool store_is_short(struct store *store)
     return store->methods->is_short(store);
 }
 
-int store_digest(struct orch_str normal, char out[65])
+void store_digest(struct orch_str normal, char out[65])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    /* Of what is asked for here only memory can be missing. */
-    int ok = EVP_Digest(normal.data ? normal.data : "", normal.size, digest, &size, EVP_sha256(), NULL);
-    if (ok != 1) return ORCH_ERR_NO_MEMORY;
-    ORCH_ASSERT(size == 32);
-    for (unsigned i = 0; i < size; i++) {
+    unsigned char digest[32];
+    store_sha256(normal, digest);
+    for (size_t i = 0; i < sizeof digest; i++) {
         out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
         out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }
     out[64] = '\0';
-    return 0;
 }
 
 int store_make_mark(char out[33], struct orch_error *err)

@@ -145,7 +145,7 @@ int store_count_states(struct store *store, uint64_t ret_counts[16], struct orch
 /* The newest execution of a file that is alive, or the newest at all when alive is false: for `run --continue` and bare verbs. ORCH_ERR_NOT_FOUND. */
 int store_find_latest(struct store *store, struct orch_str file, bool alive, int64_t *ret_number, struct orch_error *err);
 
-/* The digest of a normal form: SHA-256, 64 hex characters and a NUL. Returns 0 or ORCH_ERR_NO_MEMORY. */
-int store_digest(struct orch_str normal, char out[65]);
+/* The digest of a normal form: SHA-256, 64 hex characters and a NUL. */
+void store_digest(struct orch_str normal, char out[65]);
 
 #endif

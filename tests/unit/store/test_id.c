@@ -134,9 +134,9 @@ static void test_digest(void **state)
 {
     (void)state;
     char digest[65];
-    assert_int_equal(store_digest(STR("abc"), digest), 0); /* FIPS 180-2, appendix B.1 */
+    store_digest(STR("abc"), digest); /* FIPS 180-2, appendix B.1 */
     assert_string_equal(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    assert_int_equal(store_digest(STR_NONE, digest), 0);
+    store_digest(STR_NONE, digest);
     assert_string_equal(digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
