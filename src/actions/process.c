@@ -35,7 +35,7 @@ struct process {
     struct orch_str working_dir;
     struct output_lines lines[2];
     struct output_capture capture;
-    bool said_split;
+    bool said_split, said_lost;
     bool over; /* done was or is being reported */
 };
 
@@ -75,6 +75,10 @@ static void on_output(struct runner_program *program, int stream, const char *da
     if (lines->was_split && !process->said_split) {
         process->said_split = true;
         process->attempt->host->log(process->attempt, LOG_SYSTEM, STR("a line longer than 64 KiB was split"));
+    }
+    if (lines->failed && !process->said_lost) {
+        process->said_lost = true;
+        process->attempt->host->log(process->attempt, LOG_SYSTEM, STR("a part of a line was lost: out of memory"));
     }
 }
 
