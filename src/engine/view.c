@@ -172,7 +172,7 @@ int engine_view_open_at(struct store *store, int64_t number, uint64_t sequence, 
         else {
             diags_init(diags, &view->arena);
             r = workflow_read(normal, view->row.file, &view->arena, diags, &view->workflow);
-            if (r) r = diags_to_error(diags, view->row.file, err);
+            if (r) r = r == ORCH_ERR_NO_MEMORY ? error_memory(err) : diags_to_error(diags, view->row.file, err);
         }
     }
     if (!r) {
