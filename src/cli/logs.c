@@ -62,6 +62,7 @@ static int add_line(void *user, orch_time at, char stream, struct orch_str text)
     if (logs->lines_count == logs->lines_capacity) {
         uint32_t capacity = logs->lines_capacity ? logs->lines_capacity * 2 : 1024;
         struct line *lines = capacity > LINES_MAX ? NULL : realloc(logs->lines, capacity * sizeof *lines);
+        if (!lines && capacity <= LINES_MAX) return error_memory(&logs->err);
         if (!lines) {
             error_set(&logs->err, ORCH_ERR_LIMIT, "more than %d lines", LINES_MAX);
             error_hint(&logs->err, "name a task, or use --tail, --since or --grep");
@@ -92,7 +93,8 @@ static int add_source(struct logs *logs, struct orch_str path, uint32_t generati
     buf_init(&file, NULL, 16384);
     logfile_path(logs->dir, str_from(logs->id), path, generation, attempt, &file);
     struct source *source = &logs->sources[logs->sources_count];
-    *source = (struct source){.path = arena_str(&logs->arena, path), .file = arena_str(&logs->arena, buf_str(&file)), .attempt = attempt};
+    *source = (struct source){.path = arena_str(&logs->arena, path), .attempt = attempt};
+    if (!file.failed) source->file = arena_str(&logs->arena, buf_str(&file));
     buf_done(&file);
     if (!source->path.data || !source->file.data) return error_memory(&logs->err);
     logs->sources_count++;
@@ -135,7 +137,8 @@ static int scan_record(void *user, uint64_t first_seq, uint32_t count, struct or
         if (scan->logs->attempt && transition->attempt != scan->logs->attempt) continue;
         buf_clear(&scan->path);
         core_path(scan->core, transition->instance, &scan->path);
-        r = add_source(scan->logs, buf_str(&scan->path), scan->generation, transition->attempt);
+        r = scan->path.failed ? error_memory(&scan->logs->err)
+                              : add_source(scan->logs, buf_str(&scan->path), scan->generation, transition->attempt);
     }
     return r;
 }

@@ -36,7 +36,7 @@ static void add(struct cli_table *table, enum cli_color color, struct orch_str t
         struct cell *cells = realloc(table->cells, capacity * sizeof *cells);
         if (!cells) {
             fputs("orch: out of memory\n", stderr);
-            exit(EXIT_INTERNAL);
+            exit(orch_error_exit_code(ORCH_ERR_NO_MEMORY));
         }
         table->cells = cells;
         table->capacity = capacity;
@@ -52,7 +52,7 @@ struct cli_table *cli_table_new(const char *headings)
     struct cli_table *table = calloc(1, sizeof *table);
     if (!table) {
         fputs("orch: out of memory\n", stderr);
-        exit(EXIT_INTERNAL);
+        exit(orch_error_exit_code(ORCH_ERR_NO_MEMORY));
     }
     arena_init(&table->arena, NULL, 0);
     table->columns = 1;
