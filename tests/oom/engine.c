@@ -312,6 +312,51 @@ static int play(const void *arg, uint64_t *digest)
     return world.worst;
 }
 
+/* ---- looking at a run that is over ---- */
+
+static char there[64], there_path[80];
+
+/* A store with one run in it. */
+static void prepare(void)
+{
+    struct world world = {.kind = &(const struct kind){"tasks:\n  a: {transform: '[1, 2]'}\n  b: {depends_on: [a], "
+                                                       "for_each: {in: '{{ a.output }}', as: i}, transform: i}\n",
+                                                       true}};
+
+    snprintf(there, sizeof there, "%s/orch-oom-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    OOM_CHECK(mkdtemp(there));
+    snprintf(there_path, sizeof there_path, "%s/store", there);
+    snprintf(world.store, sizeof world.store, "%s", there_path);
+    snprintf(world.file, sizeof world.file, "%s/main.yaml", there);
+    write_file(world.file, world.kind->definition);
+    OOM_CHECK(open_engine(&world) == 0 && start(&world) == 0);
+    run(&world);
+    OOM_CHECK(world.ended && world.state == EXECUTION_SUCCEEDED);
+    engine_close(world.engine);
+}
+
+static int look(const void *arg, uint64_t *digest)
+{
+    struct store_options options = {.mode = STORE_READ};
+    struct orch_error err = ORCH_ERROR_INIT;
+    struct engine_view *view;
+    struct store *store;
+
+    (void)arg;
+    int r = store_open(there_path, &options, &store, &err);
+    OOM_CHECK(r == err.code);
+    if (r != 0) return r;
+    r = engine_view_open(store, 1, &view, &err);
+    OOM_CHECK(r == err.code);
+    if (r == 0) {
+        digest_number(digest, core_digest(engine_view_core(view)));
+        digest_str(digest, engine_view_row(view)->file);
+        engine_view_close(view);
+    }
+    store_close(store);
+    return r;
+}
+
 /* ---- what a process wrote ---- */
 
 struct written {
@@ -406,6 +451,7 @@ int main(int argc, char **argv)
     static const struct kind kinds[] = {{in_memory, false}, {on_disk, true}};
     static const struct oom_scenario scenarios[] = {
         {.group = "output of processes", .name = "output", .run = output},
+        {.group = "looking at a run", .name = "look", .run = look},
         {.group = "engine, memory store",
          .name = "memory",
          .run = play,
@@ -421,5 +467,9 @@ int main(int argc, char **argv)
     };
 
     setenv("ORCH_SECRET_KEY", SECRET, 1);
-    return oom_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
+    oom_init();
+    prepare();
+    int code = oom_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
+    (void)nftw(there, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return code;
 }

@@ -44,13 +44,13 @@ static struct shared {
     enum fail_mode mode;
     enum fail_who who;
     pid_t process;
-    char first[128], last[128]; /* files that asked for what failed */
+    char file[128]; /* that asked for what failed last */
 } * shared;
 
 static _Atomic int64_t live;
 static __thread int paused;
 static __thread bool is_main;
-static bool traces;
+static bool traces, traces_all;
 
 void fail_init(void)
 {
@@ -59,6 +59,7 @@ void fail_init(void)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) abort();
     traces = getenv("OOM_TRACE") != NULL;
+    traces_all = traces && strcmp(getenv("OOM_TRACE"), "all") == 0;
     if (traces) (void)backtrace(frames, 1); /* loads what it needs now */
 }
 
@@ -71,7 +72,7 @@ void fail_arm(uint64_t n, enum fail_mode mode, enum fail_who who)
     shared->process = getpid();
     atomic_store(&shared->count, 0);
     atomic_store(&shared->has_failed, false);
-    shared->first[0] = shared->last[0] = '\0';
+    shared->file[0] = '\0';
     atomic_store(&shared->is_armed, true);
 }
 
@@ -81,14 +82,9 @@ bool fail_disarm(void)
     return atomic_load(&shared->has_failed);
 }
 
-bool fail_first_was_in(const char *library)
+bool fail_was_in(const char *library)
 {
-    return strstr(shared->first, library);
-}
-
-bool fail_last_was_in(const char *library)
-{
-    return strstr(shared->last, library);
+    return strstr(shared->file, library);
 }
 
 uint64_t fail_count(void)
@@ -127,13 +123,13 @@ static void tell_where(void)
 }
 
 /* Takes no memory: it only looks through the list of libraries. */
-static void note_file(void *address, char file[128])
+static void note_file(void *address)
 {
     Dl_info info;
     const char *name = dladdr(address, &info) && info.dli_fname ? info.dli_fname : "";
-    size_t size = strnlen(name, 127);
-    memcpy(file, name, size);
-    file[size] = '\0';
+    size_t size = strnlen(name, sizeof shared->file - 1);
+    memcpy(shared->file, name, size);
+    shared->file[size] = '\0';
 }
 
 UNCHECKED static bool is_to_fail(void *caller)
@@ -143,11 +139,8 @@ UNCHECKED static bool is_to_fail(void *caller)
     uint64_t count = atomic_fetch_add(&shared->count, 1) + 1;
     bool fails = shared->n != 0 && (shared->mode == FAIL_ONCE ? count == shared->n : count >= shared->n);
     if (!fails) return false;
-    if (!atomic_load(&shared->has_failed)) {
-        note_file(caller, shared->first);
-        if (traces) tell_where();
-    }
-    note_file(caller, shared->last);
+    if (traces && (traces_all || !atomic_load(&shared->has_failed))) tell_where();
+    note_file(caller);
     atomic_store(&shared->has_failed, true);
     errno = ENOMEM;
     return true;
@@ -237,7 +230,7 @@ UNCHECKED char *strdup(const char *text)
 /* The sanitizer stops the program when a new thread's stack cannot be found for want of memory. */
 UNCHECKED int pthread_getattr_np(pthread_t thread, pthread_attr_t *ret)
 {
-    int (*real)(pthread_t thread, pthread_attr_t *ret);
+    int (*real)(pthread_t thread, pthread_attr_t * ret);
     void *found = dlsym(RTLD_NEXT, "pthread_getattr_np");
 
     memcpy(&real, &found, sizeof real);

@@ -24,9 +24,8 @@ void fail_init(void);
 void fail_arm(uint64_t n, enum fail_mode mode, enum fail_who who);
 /* Ends it; true when an allocation was failed. */
 bool fail_disarm(void);
-/* Whether it was this library ("libuv") that asked for the one that failed first, or last. */
-bool fail_first_was_in(const char *library);
-bool fail_last_was_in(const char *library);
+/* Whether it was this library ("libuv") that asked for the one that failed last. */
+bool fail_was_in(const char *library);
 /* Allocations since fail_arm, of those it counts. */
 uint64_t fail_count(void);
 /* Whether one has failed since fail_arm. */
