@@ -114,7 +114,7 @@ static int open_writer(const char *database, bool no_sync, sqlite3 **ret, struct
                                        "%s cannot be opened for writing", database)
                            : sqlite_error(err, db, rc, database, "cannot open");
     /* To empty the log while closing would leave the note of its end behind: the log would seem to be damaged. */
-    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (db) (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(db); /* with nothing open it cannot be busy */
     return code;
 }
