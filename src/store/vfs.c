@@ -286,8 +286,11 @@ static int write_log(struct file *file, const void *data, size_t size, sqlite3_i
 static int file_close(sqlite3_file *base)
 {
     struct file *file = (struct file *)base;
+    const sqlite3_io_methods *real = file->real->pMethods;
     if (file->partner) file->partner->partner = NULL;
-    int rc = file->real->pMethods ? file->real->pMethods->xClose(file->real) : SQLITE_OK;
+    /* SQLite gives back the index of the log that it asked for itself, not the one that get_index did. */
+    if (real && file->kind == FILE_DATABASE && real->iVersion >= 2) (void)real->xShmUnmap(file->real, 0);
+    int rc = real ? real->xClose(file->real) : SQLITE_OK;
     sqlite3_free(file->real);
     file->real = NULL;
     return rc;

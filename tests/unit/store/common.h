@@ -40,8 +40,16 @@ struct fixture {
     char dir[64]; /* made; the store is below it */
     char path[80];
     int wake_fd;
+    int fds; /* open before */
     struct store *store;
 };
+
+static inline int count_fds(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
 
 static inline void fixture_wake(void *user)
 {
@@ -56,7 +64,8 @@ static inline struct store_options fixture_options(struct fixture *f, enum store
 
 static inline void fixture_init(struct fixture *f)
 {
-    *f = (struct fixture){.wake_fd = eventfd(0, EFD_CLOEXEC)};
+    *f = (struct fixture){.fds = count_fds()};
+    f->wake_fd = eventfd(0, EFD_CLOEXEC);
     assert_true(f->wake_fd >= 0);
     const char *tmp = getenv("TMPDIR");
     snprintf(f->dir, sizeof f->dir, "%.40s/orch-store-XXXXXX", tmp ? tmp : "/tmp");
@@ -85,6 +94,7 @@ static inline void fixture_done(struct fixture *f)
     f->store = store_close(f->store);
     (void)close(f->wake_fd);
     (void)nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    assert_int_equal(count_fds(), f->fds);
 }
 
 /* Polls until nothing is pending; the wake-ups have to come. */

@@ -256,8 +256,8 @@ static void run_series(uint64_t seed)
     fixture_open(&p.disk);
     compare(&p);
     assert_int_equal(statuses_bad, 0);
-    fixture_done(&p.memory);
     fixture_done(&p.disk);
+    fixture_done(&p.memory);
 }
 
 static void test_same_answers(void **state)

@@ -321,7 +321,7 @@ static void test_strange(void **state)
     fixture_done(&f);
 }
 
-enum damage { ZERO_HEADER, TEXT, CUT, EMPTY, GONE, OTHER_STORE, SCHEMA, DAMAGE_COUNT };
+enum damage { ZERO_HEADER, ONE_BIT, TEXT, CUT, EMPTY, GONE, OTHER_STORE, SCHEMA, DAMAGE_COUNT };
 
 static void damage(const struct fixture *f, enum damage kind)
 {
@@ -332,6 +332,7 @@ static void damage(const struct fixture *f, enum damage kind)
     char zeros[100] = {0};
     switch (kind) {
     case ZERO_HEADER: assert_int_equal(pwrite(fd, zeros, 100, 0), 100); break;
+    case ONE_BIT: assert_int_equal(pwrite(fd, "\x11", 1, 1), 1); break; /* of the first word, "SQLite" */
     case TEXT: assert_int_equal(pwrite(fd, "hello, this is no database", 26, 0), 26); break;
     case CUT: assert_int_equal(ftruncate(fd, 3 * 4096), 0); break;
     case EMPTY: assert_int_equal(ftruncate(fd, 0), 0); break;
