@@ -404,7 +404,7 @@ def test_secrets_do_not_show(box):
 
 
 FULL_DISK = """
-mkdir disk && mount -t tmpfs -o size=1m none disk || exit 77
+mkdir disk && mount -t tmpfs -o size=3m none disk || exit 77
 printf 'tasks: {a: {shell: "[ -e again ] || cat /dev/zero > fill; sleep 0.2"}, b: {depends_on: a, noop: {}}}' > disk/full.yaml
 "$0" run disk/full.yaml --progress plain 2> full.err & job=$!
 until grep -q 'no space left' full.err; do sleep 0.05; done
@@ -418,7 +418,7 @@ rm disk/fill; touch disk/again
 
 
 def test_stopping_on_a_full_disk(box):
-    """A cancel cannot be recorded there; the second signal ends it all the same, and the run goes on when there is room."""
+    """A cancel cannot be recorded there (the disk has room for a store, and not for a reserve); the second signal ends it all the same, and the run goes on when there is room."""
     apart = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     done = subprocess.run([*apart, "sh", "-c", FULL_DISK, box.orch], cwd=box.folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=DEADLINE, check=False, text=True)
