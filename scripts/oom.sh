@@ -3,9 +3,12 @@
 set -eu
 build=$1
 shift
-[ $# -gt 0 ] || set -- lang core store engine
+[ $# -gt 0 ] || set -- lang core store engine verbs
 status=0
 for program in "$@"; do
-    "$build/tests/oom/oom-$program" || status=1
+    case $program in
+    verbs) python3 tests/oom/verbs.py "$build/tests/oom/oom-orch" tests || status=1 ;;
+    *) "$build/tests/oom/oom-$program" || status=1 ;;
+    esac
 done
 exit $status
