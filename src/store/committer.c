@@ -416,6 +416,10 @@ static int start(struct committer *committer, struct orch_error *err)
         }
         committer->is_running = number == 0;
     }
+    /* EAGAIN is also what a thread answers for whose variables there is no memory. */
+    if (number == EAGAIN)
+        return error_set(err, ORCH_ERR_NO_MEMORY,
+                         "cannot start the store's thread: out of memory, or too many threads");
     return number == 0 ? 0 : error_errno(err, number, "cannot start the store's thread");
 }
 
