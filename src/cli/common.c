@@ -86,10 +86,27 @@ int cli_run_number(struct store *store, const char *id, int64_t *ret, struct orc
     return r;
 }
 
+/* The user in the file of this machine's, which is where nearly all are: what may look elsewhere too loads libraries
+ * for it, and crashes in glibc 2.36 when there is no memory. */
+static struct orch_str local_user(uid_t uid, struct arena *arena)
+{
+    struct orch_str user = STR_NONE;
+    char text[1024];
+    struct passwd entry, *found;
+    FILE *file = fopen("/etc/passwd", "re");
+    if (!file) return user;
+    while (!user.data && fgetpwent_r(file, &entry, text, sizeof text, &found) == 0)
+        if (entry.pw_uid == uid && entry.pw_name && entry.pw_name[0]) user = arena_str(arena, str_from(entry.pw_name));
+    fclose(file);
+    return user;
+}
+
 struct orch_str cli_user(struct arena *arena)
 {
     const char *user = getenv("ORCH_USER");
     if (user && user[0]) return arena_str(arena, str_from(user));
+    struct orch_str local = local_user(geteuid(), arena);
+    if (local.data) return local;
     struct passwd *entry = getpwuid(geteuid());
     if (entry && entry->pw_name) return arena_str(arena, str_from(entry->pw_name));
     return arena_printf(arena, "uid %u", (unsigned)geteuid());
@@ -105,7 +122,8 @@ const char *cli_activity(const struct core *core, bool owned, struct buf *waitin
     for (uint32_t i = 0; i < count && i < 100000; i++) {
         const struct core_instance *instance = core_get_instance(core, i);
         if (instance->state != TASK_WAITING) continue;
-        bool person = instance->reason == REASON_APPROVAL || instance->reason == REASON_HELD || instance->reason == REASON_EVENT;
+        bool person =
+            instance->reason == REASON_APPROVAL || instance->reason == REASON_HELD || instance->reason == REASON_EVENT;
         if (instance->reason == REASON_BACKOFF) retrying = true;
         if (!person || held) continue;
         held = true;

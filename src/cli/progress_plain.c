@@ -27,7 +27,7 @@ static void begin_line(struct progress *progress, struct orch_str who, const cha
     buf_add_text(&plain->line, "  ");
     size_t at = plain->line.size;
     cli_clean(who, 0, false, &plain->line);
-    while (plain->line.size < at + 15) buf_add_char(&plain->line, ' ');
+    while (plain->line.size < at + 15 && !plain->line.failed) buf_add_char(&plain->line, ' ');
     buf_printf(&plain->line, " %-8s ", what);
 }
 
