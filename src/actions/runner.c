@@ -4,6 +4,10 @@
  * The output pipes are in an epoll set of our own, which is one descriptor to the loop: two system calls a pipe instead
  * of a handle each. A pipe is taken out of the set before it is closed: a vfork of somebody else may hold it open for a
  * moment longer, and then it would go on reporting.
+ *
+ * A program's pipes go into the set only when it has run for a moment. Most programs have ended by then, and what they
+ * wrote is in the pipes: that saves four system calls and a wake-up for the pipes' ends, which come just before the news
+ * of the program's. One that writes more than a pipe holds waits for that moment, once.
  */
 #include "actions/runner.h"
 
@@ -21,6 +25,7 @@
 #define READ_SIZE  (64u << 10)
 #define DRAIN_MAX  (1u << 20) /* what a pipe can hold; more comes only from somebody who outlived the kill */
 #define EVENTS_MAX 64
+#define FRESH_MS   3 /* a program is watched after one to two of these */
 
 /*
  * The spawner is of the programs' user, and so they can stop it. How often that is looked at, and how long after a
@@ -36,6 +41,8 @@ struct runner {
                          given it back */
     uv_poll_t output; /* the epoll set */
     uv_timer_t watch; /* while programs run */
+    uv_timer_t fresh; /* while there are programs in the lists below */
+    struct runner_program *fresh_new, *fresh_old;
     uv_loop_t *loop;
     struct spawner *spawner; /* NULL: died; made again at the next start */
     int epoll_fd;
@@ -69,7 +76,7 @@ static struct runner_program *find(struct runner *runner, uint64_t id)
 static void close_pipe(struct runner *runner, struct runner_program *program, int index)
 {
     if (program->fds[index] < 0) return;
-    (void)epoll_ctl(runner->epoll_fd, EPOLL_CTL_DEL, program->fds[index], NULL);
+    if (program->is_watched) (void)epoll_ctl(runner->epoll_fd, EPOLL_CTL_DEL, program->fds[index], NULL);
     close(program->fds[index]);
     program->fds[index] = -1;
 }
@@ -109,12 +116,74 @@ static void on_output(uv_poll_t *handle, int status, int events)
 }
 
 /*
+ * Programs whose output is not watched yet.
+ */
+static void fresh_add(struct runner_program **list, struct runner_program *program)
+{
+    program->fresh_next = *list;
+    program->fresh_link = list;
+    if (*list) (*list)->fresh_link = &program->fresh_next;
+    *list = program;
+}
+
+static void fresh_remove(struct runner_program *program)
+{
+    if (!program->fresh_link) return;
+    *program->fresh_link = program->fresh_next;
+    if (program->fresh_next) program->fresh_next->fresh_link = program->fresh_link;
+    program->fresh_link = NULL;
+}
+
+/* False when the system has no room for it just now: then it is tried again. */
+static bool watch_output(struct runner *runner, struct runner_program *program)
+{
+    for (int index = 0; index < 2; index++) {
+        struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = program->id << 1 | (uint64_t)index}};
+
+        if (epoll_ctl(runner->epoll_fd, EPOLL_CTL_ADD, program->fds[index], &event) != 0) {
+            if (index == 1) (void)epoll_ctl(runner->epoll_fd, EPOLL_CTL_DEL, program->fds[0], NULL);
+            return false;
+        }
+    }
+    program->is_watched = true;
+    return true;
+}
+
+static void on_fresh(uv_timer_t *timer)
+{
+    struct runner *runner = timer->data;
+    struct runner_program *unwatched = NULL;
+
+    while (runner->fresh_old) {
+        struct runner_program *program = runner->fresh_old;
+
+        fresh_remove(program);
+        if (!watch_output(runner, program)) fresh_add(&unwatched, program);
+    }
+    while (runner->fresh_new) {
+        struct runner_program *program = runner->fresh_new;
+
+        fresh_remove(program);
+        fresh_add(&runner->fresh_old, program);
+    }
+    while (unwatched) {
+        struct runner_program *program = unwatched;
+
+        fresh_remove(program);
+        fresh_add(&runner->fresh_new, program);
+    }
+    if (runner->fresh_old || runner->fresh_new)
+        (void)uv_timer_start(timer, on_fresh, FRESH_MS, 0); /* fails when closing */
+}
+
+/*
  * Ends.
  */
 static void program_ended(struct runner *runner, struct runner_program *program, const struct runner_end *end)
 {
     struct runner_program **at = bucket_of(runner, program->id);
 
+    fresh_remove(program);
     for (int index = 0; index < 2; index++) {
         size_t drained = 0;
 
@@ -262,14 +331,17 @@ int runner_open(struct uv_loop_s *loop, struct orch_str mark, bool owns_mark, st
         goto fail_epoll;
     }
     (void)uv_timer_init(loop, &runner->watch); /* always 0 */
+    (void)uv_timer_init(loop, &runner->fresh);
     uv_unref((uv_handle_t *)&runner->watch);
-    runner->output.data = runner->watch.data = runner;
-    runner->handles_open = 2;
+    uv_unref((uv_handle_t *)&runner->fresh);
+    runner->output.data = runner->watch.data = runner->fresh.data = runner;
+    runner->handles_open = 3;
     result = open_spawner(runner, err);
     if (result != 0) {
         runner->closing = true; /* the loop gives the handles back, and the memory goes with them */
         uv_close((uv_handle_t *)&runner->output, handle_closed);
         uv_close((uv_handle_t *)&runner->watch, handle_closed);
+        uv_close((uv_handle_t *)&runner->fresh, handle_closed);
         close(runner->epoll_fd);
         return result;
     }
@@ -294,6 +366,7 @@ struct runner *runner_close(struct runner *runner)
     uv_poll_stop(&runner->output);
     uv_close((uv_handle_t *)&runner->output, handle_closed);
     uv_close((uv_handle_t *)&runner->watch, handle_closed);
+    uv_close((uv_handle_t *)&runner->fresh, handle_closed);
     close(runner->epoll_fd);
     return NULL;
 }
@@ -321,19 +394,15 @@ static int stdin_of(struct orch_str text, struct orch_error *err)
     return fd;
 }
 
-static int open_pipe(struct runner *runner, struct runner_program *program, int index, int *ret_write,
-                     struct orch_error *err)
+static int open_pipe(struct runner_program *program, int index, int *ret_write, struct orch_error *err)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = program->id << 1 | (uint64_t)index}};
     int fds[2];
 
     if (pipe2(fds, O_CLOEXEC) != 0) return error_errno(err, errno, "cannot make a pipe for the program's output");
     program->fds[index] = fds[0];
     *ret_write = fds[1];
     /* Only our end: a program that finds its stdout non-blocking would lose output. */
-    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0 || epoll_ctl(runner->epoll_fd, EPOLL_CTL_ADD, fds[0], &event) != 0) {
-        return error_errno(err, errno, "cannot watch the program's output");
-    }
+    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) return error_errno(err, errno, "cannot watch the program's output");
     return 0;
 }
 
@@ -360,13 +429,14 @@ int runner_start(struct runner *runner, const struct runner_request *request, st
     }
     program->id = spawn.id = ++runner->id_last;
     program->fds[0] = program->fds[1] = -1;
-    program->is_stopped = false;
+    program->is_stopped = program->is_watched = false;
+    program->fresh_link = NULL;
     if (request->stdin_text.data) {
         spawn.stdin_fd = stdin_of(request->stdin_text, err);
         if (spawn.stdin_fd < 0) return spawn.stdin_fd;
     }
-    result = open_pipe(runner, program, 0, &spawn.stdout_fd, err);
-    if (result == 0) result = open_pipe(runner, program, 1, &spawn.stderr_fd, err);
+    result = open_pipe(program, 0, &spawn.stdout_fd, err);
+    if (result == 0) result = open_pipe(program, 1, &spawn.stderr_fd, err);
     if (result == 0) result = spawner_start(runner->spawner, &spawn, err);
     if (spawn.stdin_fd >= 0) close(spawn.stdin_fd);
     if (spawn.stdout_fd >= 0) close(spawn.stdout_fd);
@@ -379,6 +449,9 @@ int runner_start(struct runner *runner, const struct runner_request *request, st
     bucket = bucket_of(runner, program->id);
     program->bucket_next = *bucket;
     *bucket = program;
+    if (!runner->fresh_new && !runner->fresh_old)
+        (void)uv_timer_start(&runner->fresh, on_fresh, FRESH_MS, 0); /* fails when closing */
+    fresh_add(&runner->fresh_new, program);
     if (runner->running++ == 0) {
         uv_ref((uv_handle_t *)runner->news);
         uv_ref((uv_handle_t *)&runner->output);

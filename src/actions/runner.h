@@ -29,6 +29,8 @@ struct runner_program {
     bool is_stopped;   /* runner_stop was called */
     orch_time kill_at; /* then: when the grace is over (monotonic) */
     struct runner_program *bucket_next;
+    bool is_watched;                                     /* its pipes are in the epoll set */
+    struct runner_program *fresh_next, **fresh_link;     /* of those that are not; link NULL: in no such list */
 };
 
 struct runner_request {

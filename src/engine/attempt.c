@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#include "sys/file.h"
 #include "sys/mask.h"
 
 #define ROOM_RETRY (200 * ORCH_MILLISECOND) /* of what could not be started for want of disk space */
@@ -72,8 +71,6 @@ void attempt_remove(struct attempt *attempt)
     }
     room_is_found(attempt);
     attempt->log = logfile_close(attempt->log);
-    /* Left-overs go with the store's scratch. Only programs make one. */
-    if (attempt->base.scratch_dir.size) (void)file_remove_tree(attempt->base.scratch_dir.data, NULL);
     arena_done(&attempt->arena);
     mem_resize(engine->allocator, attempt, sizeof *attempt, 0);
 }

@@ -164,6 +164,7 @@ struct engine {
     uv_async_t wake;
     bool has_loop;      /* the handles above are open; false in a world of its own */
     bool stirred;       /* something waits for this turn's end */
+    bool polls;         /* between prepare and check: the flush is still to come in this turn */
     struct engine_world world;
     struct store *store;
     struct orch_str store_dir;

@@ -52,7 +52,8 @@ void engine_stir(struct engine *engine)
     engine->stirred = true;
     /* A moment's idling makes the loop come round without blocking: the flush is in prepare and check. Not uv_stop: it
      * would hold for the next uv_run, and that may be the one that closes the handles. */
-    if (engine->has_loop && !uv_is_active((uv_handle_t *)&engine->idle)) uv_idle_start(&engine->idle, on_idle);
+    if (engine->has_loop && !engine->polls && !uv_is_active((uv_handle_t *)&engine->idle))
+        uv_idle_start(&engine->idle, on_idle);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -82,11 +83,14 @@ static void on_prepare(uv_prepare_t *handle)
     engine_flush(engine);
     attempts_flush_logs(engine);
     timer_arm(engine);
+    engine->polls = true;
 }
 
 static void on_check(uv_check_t *handle)
 {
-    engine_flush(handle->data);
+    struct engine *engine = handle->data;
+    engine_flush(engine);
+    engine->polls = false;
 }
 
 static void on_wake(uv_async_t *handle)

@@ -458,17 +458,19 @@ static int sqlite_append(struct store *base, const struct store_entry *entries, 
     *append = (struct append){.done = done, .user = user, .epoch = store->epoch, .size = size, .count = count};
     append_fill(append, entries, count);
 
+    bool was_empty = false;
     (void)pthread_mutex_lock(&committer->lock);
     bool is_failed = committer->failure.code != 0;
     if (is_failed) {
         (void)error_set(err, ORCH_ERR_STATE, "the store has failed: %s", committer->failure.message);
     } else {
-        bool was_empty = !committer->queue.first;
+        was_empty = !committer->queue.first;
         *(committer->queue.last ? &committer->queue.last->next : &committer->queue.first) = append;
         committer->queue.last = append;
-        if (was_empty && !store->is_polling) (void)pthread_cond_signal(&committer->changed);
     }
     (void)pthread_mutex_unlock(&committer->lock);
+    /* After the lock is given back: who wakes up wants it. */
+    if (was_empty && !store->is_polling) (void)pthread_cond_signal(&committer->changed);
     if (is_failed) {
         (void)mem_resize(base->allocator, append, size, 0); /* freeing cannot fail */
         return ORCH_ERR_STATE;
@@ -516,8 +518,9 @@ static uint32_t sqlite_poll(struct store *base)
     /* One transaction for what the completions have led to, instead of one for the first of it and one for the rest. */
     if (count > 0) {
         (void)pthread_mutex_lock(&committer->lock);
-        if (committer->queue.first) (void)pthread_cond_signal(&committer->changed);
+        bool has_work = committer->queue.first != NULL;
         (void)pthread_mutex_unlock(&committer->lock);
+        if (has_work) (void)pthread_cond_signal(&committer->changed);
     }
     return count;
 }

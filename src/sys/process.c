@@ -278,6 +278,11 @@ bool spawner_read(struct spawner *spawner, struct spawn_news *ret, struct orch_e
     while (spawner->packet_at >= spawner->packet.count) {
         ssize_t size;
 
+        /* One that was not full was the last: most likely, and if not the descriptor is still readable. */
+        if (spawner->packet.count > 0 && spawner->packet.count < SPAWNER_PACKET_NEWS - 1) {
+            spawner->packet.count = spawner->packet_at = 0;
+            return false;
+        }
         if (!spawner->gone) send_queue(spawner);
         do {
             size = recv(spawner->fd, &spawner->packet, sizeof(spawner->packet), MSG_DONTWAIT);

@@ -94,12 +94,13 @@ static bool look_at_children(struct spawner_state *s)
     char text[4096];
     pid_t pid = 0;
     bool complete = true;
+    off_t at = 0;
     ssize_t size;
 
     s->round++;
     s->strays = 0;
-    if (s->children_fd < 0 || lseek(s->children_fd, 0, SEEK_SET) != 0) return true;
-    while ((size = read(s->children_fd, text, sizeof(text))) > 0) {
+    if (s->children_fd < 0) return true;
+    while ((size = pread(s->children_fd, text, sizeof(text), at)) > 0) {
         for (ssize_t i = 0; i < size; i++) {
             uint32_t owner;
 
@@ -135,6 +136,8 @@ static bool look_at_children(struct spawner_state *s)
             }
             pid = 0;
         }
+        at += size;
+        if ((size_t)size < sizeof(text) / 2) break; /* the kernel fills what it is given, but for the end */
     }
     return complete;
 }
