@@ -123,6 +123,8 @@ struct orch_str cli_store_path(const char *option, const char *file, struct aren
 int cli_store_read(const char *option, struct arena *arena, struct store **ret, struct orch_error *err);
 /* A run's id or "last" or empty (the latest) to its number. */
 int cli_run_number(struct store *store, const char *id, int64_t *ret, struct orch_error *err);
+/* Says so and ends the program, where what is printed would lack a part. */
+_Noreturn void cli_no_memory(void);
 /* Who does it: $ORCH_USER, else the login name. */
 struct orch_str cli_user(struct arena *arena);
 

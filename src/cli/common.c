@@ -86,6 +86,12 @@ int cli_run_number(struct store *store, const char *id, int64_t *ret, struct orc
     return r;
 }
 
+void cli_no_memory(void)
+{
+    fputs("orch: out of memory\n", stderr);
+    exit(orch_error_exit_code(ORCH_ERR_NO_MEMORY));
+}
+
 /* The user in the file of this machine's, which is where nearly all are: what may look elsewhere too loads libraries
  * for it, and crashes in glibc 2.36 when there is no memory. */
 static struct orch_str local_user(uid_t uid, struct arena *arena)

@@ -18,8 +18,8 @@ struct doctor {
     const char *store_option, *salvage, *format;
     struct arena arena;
     struct orch_str path;
-    bool is_json;
-    uint32_t findings; /* told */
+    bool is_json, is_short; /* is_short: something could not be told for want of memory */
+    uint32_t findings;      /* told */
     struct buf json;   /* the findings */
     struct check_counts counts;
     struct doctor_host host;
@@ -66,7 +66,7 @@ static void put_finding_json(struct doctor *doctor, const struct check_finding *
 }
 
 /* "journal of run r-7Q2K, orch.db: sequence number 12, last good 11: ..." */
-static void print_finding(const struct check_finding *finding)
+static void print_finding(struct doctor *doctor, const struct check_finding *finding)
 {
     bool color = cli_style.color_out;
     enum cli_color shade = finding->is_damage ? COLOR_RED : COLOR_YELLOW;
@@ -88,6 +88,7 @@ static void print_finding(const struct check_finding *finding)
     buf_printf(&text, ": %s", finding->message);
     if (finding->bit >= 0)
         buf_printf(&text, " (byte %lld, bit %d)", (long long)(finding->bit / 8), (int)(finding->bit % 8));
+    if (text.failed) doctor->is_short = true;
     printf("%s%s%s ", cli_color(color, shade), finding->is_damage ? "damaged:" : "note:", cli_color_end(color, shade));
     cli_put_clean(buf_str(&text), 0);
     fputc('\n', stdout);
@@ -101,7 +102,7 @@ static void on_finding(void *user, const struct check_finding *finding)
     if (doctor->is_json)
         put_finding_json(doctor, finding);
     else if (doctor->findings < FINDINGS_SHOWN)
-        print_finding(finding);
+        print_finding(doctor, finding);
     doctor->findings++;
 }
 
@@ -111,6 +112,7 @@ static void note(struct doctor *doctor, enum check_subject subject, const char *
     struct buf text;
     buf_init(&text, NULL, sizeof finding.message);
     buf_add_text(&text, message);
+    if (text.failed) doctor->is_short = true;
     if (text.size < sizeof finding.message) memcpy(finding.message, text.data, text.size);
     buf_done(&text);
     on_finding(doctor, &finding);
@@ -138,7 +140,7 @@ static void put_size(struct buf *out, uint64_t size)
     size_format(size, out);
 }
 
-static void print_host(const struct doctor *doctor)
+static void print_host(struct doctor *doctor)
 {
     const struct doctor_host *host = &doctor->host;
     struct buf text;
@@ -147,6 +149,7 @@ static void print_host(const struct doctor *doctor)
         put_size(&text, host->disk_free);
         buf_add_text(&text, " of ");
         put_size(&text, host->disk_size);
+        if (text.failed) doctor->is_short = true;
         printf("disk        %.*s free", STR_ARG(buf_str(&text)));
         if (host->inodes_size > 0) printf(", %llu inodes free", (unsigned long long)host->inodes_free);
         fputc('\n', stdout);
@@ -176,12 +179,13 @@ static void put_host_json(const struct doctor *doctor, struct buf *out)
 
 /* ---- the answer ---- */
 
-static void print_counts(const struct doctor *doctor)
+static void print_counts(struct doctor *doctor)
 {
     const struct check_counts *counts = &doctor->counts;
     struct buf size;
     buf_init(&size, NULL, 64);
     put_size(&size, counts->bytes);
+    if (size.failed) doctor->is_short = true;
     printf("store       ");
     cli_put_clean(doctor->path, 0);
     if (counts->is_owned)
@@ -255,7 +259,7 @@ static int look(struct doctor *doctor)
     if (r) return r;
     /* The programs of a live owner are no left ones. */
     struct orch_str mark = doctor->counts.is_owned ? STR_NONE : str_from(doctor->counts.mark);
-    doctor_look_at_host(has_store ? doctor->path.data : ".", mark, &doctor->host);
+    if (doctor_look_at_host(has_store ? doctor->path.data : ".", mark, &doctor->host)) return error_memory(&doctor->err);
     note_host(doctor);
     if (doctor->is_json) return print_all_json(doctor, has_store);
     if (doctor->findings > FINDINGS_SHOWN) printf("... %u more: -o json  has all\n", doctor->findings - FINDINGS_SHOWN);
@@ -269,7 +273,7 @@ static int look(struct doctor *doctor)
         printf("\n%llu damaged; nothing was changed\n", (unsigned long long)doctor->counts.damaged);
     else if (has_store)
         puts("\nno damage");
-    return 0;
+    return doctor->is_short ? error_memory(&doctor->err) : 0;
 }
 
 /* ---- salvage ---- */

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "sys/cgroup.h"
 #include "sys/scan.h"
 #include "sys/zone.h"
@@ -13,24 +14,26 @@
 #define PROCESSES_MAX 262144
 #define ENVIRON_SIZE  (256 * 1024)
 
-static bool find_cgroup(void)
+static int find_cgroup(bool *ret)
 {
     struct arena arena;
     struct orch_str home;
     arena_init(&arena, NULL, 1 << 20);
-    bool found = cgroup_find_home(&arena, &home, NULL) == 0 && access(home.data, W_OK) == 0;
+    int r = cgroup_find_home(&arena, &home, NULL);
+    *ret = r == 0 && access(home.data, W_OK) == 0;
     arena_done(&arena);
-    return found;
+    return r;
 }
 
-static bool find_zones(void)
+static int find_zones(bool *ret)
 {
     struct zonefiles zones;
     struct orch_str rules;
     zonefiles_init(&zones, NULL, NULL);
-    bool found = zonefiles_load(&zones, STR("Europe/Berlin"), &rules) == 0;
+    int r = zonefiles_load(&zones, STR("Europe/Berlin"), &rules);
+    *ret = r == 0;
     zonefiles_done(&zones);
-    return found;
+    return r;
 }
 
 static void find_disk(const char *path, struct doctor_host *ret)
@@ -52,10 +55,10 @@ static bool is_marked(pid_t pid, struct orch_str mark, char *buf)
 }
 
 /* We are left out, and so is who called us: a task of the store may ask for its state. */
-static void find_processes(struct orch_str mark, struct doctor_host *ret)
+static int find_processes(struct orch_str mark, struct doctor_host *ret)
 {
     struct scan scan = {.count = 0};
-    if (scan_open(&scan, PROCESSES_MAX) != 0) return;
+    if (scan_open(&scan, PROCESSES_MAX) != 0) return ORCH_ERR_NO_MEMORY;
     char *buf = mem_resize(NULL, NULL, 0, ENVIRON_SIZE);
     pid_t self = getpid(), parent = getppid();
     if (buf && scan_read(&scan) == 0) {
@@ -70,11 +73,15 @@ static void find_processes(struct orch_str mark, struct doctor_host *ret)
     }
     if (buf) (void)mem_resize(NULL, buf, ENVIRON_SIZE, 0); /* freeing cannot fail */
     scan_close(&scan);
+    return buf ? 0 : ORCH_ERR_NO_MEMORY;
 }
 
-void doctor_look_at_host(const char *path, struct orch_str mark, struct doctor_host *ret)
+int doctor_look_at_host(const char *path, struct orch_str mark, struct doctor_host *ret)
 {
-    *ret = (struct doctor_host){.has_cgroup = find_cgroup(), .has_zones = find_zones()};
+    *ret = (struct doctor_host){.processes = 0};
+    bool is_short = find_cgroup(&ret->has_cgroup) == ORCH_ERR_NO_MEMORY;
+    is_short |= find_zones(&ret->has_zones) == ORCH_ERR_NO_MEMORY;
     find_disk(path, ret);
-    if (mark.size > 0) find_processes(mark, ret);
+    if (mark.size > 0) is_short |= find_processes(mark, ret) == ORCH_ERR_NO_MEMORY;
+    return is_short ? ORCH_ERR_NO_MEMORY : 0;
 }

@@ -19,6 +19,7 @@ struct doctor_host {
 };
 
 /* path: of the store, or of what is to hold it; mark: empty when it is not known or the store is owned. */
-void doctor_look_at_host(const char *path, struct orch_str mark, struct doctor_host *ret);
+/* Returns 0 or ORCH_ERR_NO_MEMORY; what else keeps something from being found out is told as not there. */
+int doctor_look_at_host(const char *path, struct orch_str mark, struct doctor_host *ret);
 
 #endif

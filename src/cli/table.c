@@ -34,10 +34,7 @@ static void add(struct cli_table *table, enum cli_color color, struct orch_str t
     if (table->count == table->capacity) {
         uint32_t capacity = table->capacity ? table->capacity * 2 : 256;
         struct cell *cells = realloc(table->cells, capacity * sizeof *cells);
-        if (!cells) {
-            fputs("orch: out of memory\n", stderr);
-            exit(orch_error_exit_code(ORCH_ERR_NO_MEMORY));
-        }
+        if (!cells) cli_no_memory();
         table->cells = cells;
         table->capacity = capacity;
     }
@@ -50,10 +47,7 @@ static void add(struct cli_table *table, enum cli_color color, struct orch_str t
 struct cli_table *cli_table_new(const char *headings)
 {
     struct cli_table *table = calloc(1, sizeof *table);
-    if (!table) {
-        fputs("orch: out of memory\n", stderr);
-        exit(orch_error_exit_code(ORCH_ERR_NO_MEMORY));
-    }
+    if (!table) cli_no_memory();
     arena_init(&table->arena, NULL, 0);
     table->columns = 1;
     for (const char *c = headings; *c; c++) table->columns += *c == '|';

@@ -13,6 +13,7 @@ void cli_put_duration(orch_time time)
     struct buf out;
     buf_init(&out, NULL, 64);
     duration_format_short(time < 0 ? 0 : time, &out);
+    if (out.failed) cli_no_memory();
     printf("%.*s", STR_ARG(buf_str(&out)));
     buf_done(&out);
 }
@@ -22,6 +23,7 @@ void cli_put_clean(struct orch_str text, uint32_t columns)
     struct buf out;
     buf_init(&out, NULL, 0);
     cli_clean(text, columns, false, &out);
+    if (out.failed) cli_no_memory();
     printf("%.*s", STR_ARG(buf_str(&out)));
     buf_done(&out);
 }

@@ -56,6 +56,18 @@ static void tell_execution(struct check *check, enum check_subject subject, int6
     check_tell(check, &finding, "%s", message);
 }
 
+/* Whether it is for want of memory that something cannot be read. */
+static bool is_short(struct check *check, int code)
+{
+    if (code == ORCH_ERR_NO_MEMORY) check->is_short = true;
+    return code == ORCH_ERR_NO_MEMORY;
+}
+
+static bool is_short_sqlite(struct check *check, int rc)
+{
+    return is_short(check, (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM ? ORCH_ERR_NO_MEMORY : 0);
+}
+
 /*
  * The directory and the lock.
  */
@@ -132,11 +144,12 @@ static void check_integrity(struct check *check, sqlite3 *db)
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(statement);
         const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+        if (rc == SQLITE_ROW && !text) (void)is_short_sqlite(check, sqlite3_errcode(db));
         if (!text || strcmp(text, "ok") == 0 || (is_page_damage(db) && strstr(text, "unable to get the page")))
             continue;
         if (told++ < 20) tell(check, CHECK_DATABASE, true, "orch.db", salvage, text);
     }
-    if (rc != SQLITE_DONE && !is_page_damage(db))
+    if (rc != SQLITE_DONE && !is_short_sqlite(check, rc) && !is_page_damage(db))
         tell(check, CHECK_DATABASE, true, "orch.db", salvage, sqlite3_errmsg(db));
     (void)sqlite3_finalize(statement); /* the step's code again */
 }
@@ -148,7 +161,9 @@ static bool check_schema(struct check *check, sqlite3 *db, const char *noted_mar
     const struct migration *list = migrate_list(&count);
     struct orch_error error = ORCH_ERROR_INIT;
     char database[] = "orch.db";
-    if (migrate_check(db, list[count - 1].version, database, &error) < 0) {
+    int code = migrate_check(db, list[count - 1].version, database, &error);
+    if (is_short(check, code)) return false;
+    if (code < 0) {
         struct check_finding finding = {.subject = CHECK_DATABASE,
                                         .is_damage = error.code != ORCH_ERR_VERSION,
                                         .file = database,
@@ -162,6 +177,10 @@ static bool check_schema(struct check *check, sqlite3 *db, const char *noted_mar
     int rc = sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = 'mark'", -1, &statement, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_step(statement);
     const char *mark = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    if (!mark && is_short_sqlite(check, rc == SQLITE_ROW ? sqlite3_errcode(db) : rc)) {
+        (void)sqlite3_finalize(statement); /* the step's code again */
+        return false;
+    }
     if (mark && strlen(mark) == 32) memcpy(check->counts->mark, mark, 33);
     bool is_there = check->counts->mark[0];
     if (!is_there) tell(check, CHECK_DATABASE, true, database, salvage, "its mark cannot be read");
@@ -172,12 +191,16 @@ static bool check_schema(struct check *check, sqlite3 *db, const char *noted_mar
     return true;
 }
 
-static bool get_number(sqlite3 *db, const char *sql, int64_t *ret)
+static bool get_number(struct check *check, sqlite3 *db, const char *sql, int64_t *ret)
 {
     sqlite3_stmt *statement = NULL;
-    bool found =
-        sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW;
-    if (found) *ret = sqlite3_column_int64(statement, 0);
+    int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+    bool found = rc == SQLITE_ROW;
+    if (found)
+        *ret = sqlite3_column_int64(statement, 0);
+    else
+        (void)is_short_sqlite(check, rc);
     (void)sqlite3_finalize(statement); /* the step's code again */
     return found;
 }
@@ -206,7 +229,7 @@ static void check_relations(struct check *check, sqlite3 *db)
     };
     for (size_t i = 0; i < sizeof relations / sizeof *relations; i++) {
         int64_t count = 0;
-        if (get_number(db, relations[i].sql, &count) && count > 0)
+        if (get_number(check, db, relations[i].sql, &count) && count > 0)
             tell(check, CHECK_DATABASE, true, "orch.db", salvage, relations[i].message);
     }
 }
@@ -221,6 +244,7 @@ static int check_definitions(struct check *check, struct store *store, struct or
         char found[65];
         const char *digest = (const char *)sqlite3_column_text(statement, 0);
         const void *normal = sqlite3_column_blob(statement, 1);
+        if ((!digest || !normal) && is_short_sqlite(check, sqlite3_errcode(sqlite_reader(store)))) continue;
         store_digest(str_of(normal, (size_t)sqlite3_column_bytes(statement, 1)), found);
         check->counts->definitions++;
         if (digest && strcmp(digest, found) == 0) continue;
@@ -228,13 +252,12 @@ static int check_definitions(struct check *check, struct store *store, struct or
             .subject = CHECK_DEFINITION, .is_damage = true, .file = "orch.db", .bit = -1, .mend = salvage};
         check_tell(check, &finding, "definition %.12s is another one now: %.12s", digest ? digest : "?", found);
     }
-    bool is_short = (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM;
-    if (rc != SQLITE_DONE && !is_short) {
+    if (rc != SQLITE_DONE && !is_short_sqlite(check, rc)) {
         (void)sqlite_error(err, sqlite_reader(store), rc, "orch.db", "definitions cannot all be read");
         tell(check, CHECK_DEFINITION, true, "orch.db", salvage, err ? err->message : "they cannot all be read");
     }
     (void)sqlite3_finalize(statement); /* the step's code again */
-    return is_short ? error_memory(err) : 0;
+    return check->is_short ? error_memory(err) : 0;
 }
 
 /*
@@ -322,16 +345,19 @@ static void tell_journal(struct check *check, int64_t number, const struct journ
 }
 
 /* Whether two texts are the same JSON. */
-static bool is_same_json(struct orch_str a, struct orch_str b)
+static bool is_same_json(struct check *check, struct orch_str a, struct orch_str b)
 {
     struct arena arena;
     struct value value;
     struct buf text;
     arena_init(&arena, NULL, 0);
     buf_init(&text, NULL, STORE_RECORD_SIZE_MAX);
-    bool is_same = json_parse(a, NULL, &arena, &value, NULL) == 0;
+    int code = json_parse(a, NULL, &arena, &value, NULL);
+    bool is_same = code == 0;
     if (is_same) json_format(value, 0, &text);
     is_same = is_same && !text.failed && str_equal(buf_str(&text), b);
+    /* As large as the one it is compared with there was room for it. */
+    if (code == ORCH_ERR_NO_MEMORY || (text.failed && text.size <= b.size)) check->is_short = true;
     buf_done(&text);
     arena_done(&arena);
     return is_same;
@@ -348,7 +374,7 @@ static void check_row(struct check *check, const struct store_execution *row, co
     if (row->state != (uint8_t)summary.state) wrong = "state";
     if (!str_equal(row->workflow, look->name)) wrong = "workflow";
     if (!str_equal(row->by, look->by)) wrong = "started_by";
-    if (look->parameters.data && !is_same_json(row->parameters, look->parameters)) wrong = "parameters";
+    if (look->parameters.data && !is_same_json(check, row->parameters, look->parameters)) wrong = "parameters";
     if (row->started_at != summary.started_at) wrong = "started_at";
     if (is_over) {
         if (row->generation != summary.generation) wrong = "generation";
@@ -358,7 +384,7 @@ static void check_row(struct check *check, const struct store_execution *row, co
         if (row->ended_at != summary.ended_at) wrong = "ended_at";
         if (!is_salvaged && !str_equal(row->error, summary.error)) wrong = "error";
     }
-    if (!wrong) return;
+    if (!wrong || check->is_short) return;
     struct check_finding finding = {.subject = CHECK_EXECUTION,
                                     .is_damage = true,
                                     .file = "orch.db",
@@ -380,7 +406,7 @@ static int check_execution(struct check *check, struct journal_reader *reader, i
     check->counts->executions++;
     int code = store_get_execution(reader->store, number, &arena, &row, &error);
     bool has_row = code == 0;
-    if (!has_row) {
+    if (!has_row && !is_short(check, code)) {
         bool is_missing = code == ORCH_ERR_NOT_FOUND;
         tell_execution(check, CHECK_EXECUTION, number, is_missing ? "it has a journal and no row" : error.message);
         row = (struct store_execution){.number = number};
@@ -399,7 +425,7 @@ static int check_execution(struct check *check, struct journal_reader *reader, i
         struct unused unused = {check, &blobs, dir};
         (void)snprintf(dir, sizeof dir, "blobs/%lld", (long long)number);
         /* What cannot be listed was told of by the journal that names it. */
-        (void)each_entry(check->dir_fd, dir, note_unused, &unused, NULL);
+        (void)is_short(check, each_entry(check->dir_fd, dir, note_unused, &unused, NULL));
     }
     (void)mem_resize(NULL, blobs.items, blobs.capacity * sizeof *blobs.items, 0); /* freeing cannot fail */
     arena_done(&arena);
@@ -432,7 +458,8 @@ static int note_blob_dir(void *user, int fd, const char *entry)
     int64_t number = 0;
     if (str_to_int64(str_from(entry), &number) && is_known(dirs->numbers, number)) return 0;
     struct unused unused = {dirs->check, NULL, entry};
-    (void)each_entry(fd, entry, note_unused, &unused, NULL); /* not our business if it is no directory */
+    /* Not our business if it is no directory. */
+    (void)is_short(dirs->check, each_entry(fd, entry, note_unused, &unused, NULL));
     return 0;
 }
 
@@ -449,8 +476,8 @@ static int check_executions(struct check *check, struct store *store, struct orc
     struct blob_dirs dirs = {check, &numbers};
     if (code == 0) {
         struct orch_error error = ORCH_ERROR_INIT;
-        if (each_entry(check->dir_fd, "blobs", note_blob_dir, &dirs, &error) < 0)
-            tell(check, CHECK_BLOB, false, "blobs", "", error.message);
+        int listed = each_entry(check->dir_fd, "blobs", note_blob_dir, &dirs, &error);
+        if (listed < 0 && !is_short(check, listed)) tell(check, CHECK_BLOB, false, "blobs", "", error.message);
     }
     numbers_done(&numbers);
     return code;
@@ -483,7 +510,8 @@ static int check_logfile(void *user, int fd, const char *entry)
         snprintf(path, sizeof path, "%s/%s", logs->check->path, name) >= (int)sizeof path)
         return 0;
     logs->check->counts->logfiles++;
-    if (logfile_each(path, 0, NULL, skip_line, logs, &error) < 0)
+    int code = logfile_each(path, 0, NULL, skip_line, logs, &error);
+    if (code < 0 && !is_short(logs->check, code))
         tell(logs->check, CHECK_LOGFILE, true, name, "what tasks wrote is kept nowhere else", error.message);
     return 0;
 }
@@ -492,16 +520,16 @@ static int check_log_dir(void *user, int fd, const char *entry)
 {
     struct logs logs = {user, entry};
     struct orch_error error = ORCH_ERROR_INIT;
-    if (each_entry(fd, entry, check_logfile, &logs, &error) < 0)
-        tell(user, CHECK_LOGFILE, true, "logs", "", error.message);
+    int code = each_entry(fd, entry, check_logfile, &logs, &error);
+    if (code < 0 && !is_short(logs.check, code)) tell(user, CHECK_LOGFILE, true, "logs", "", error.message);
     return 0;
 }
 
 static void check_logs(struct check *check)
 {
     struct orch_error error = ORCH_ERROR_INIT;
-    if (each_entry(check->dir_fd, "logs", check_log_dir, check, &error) < 0)
-        tell(check, CHECK_LOGFILE, true, "logs", "", error.message);
+    int code = each_entry(check->dir_fd, "logs", check_log_dir, check, &error);
+    if (code < 0 && !is_short(check, code)) tell(check, CHECK_LOGFILE, true, "logs", "", error.message);
 }
 
 /* What SQLite reads. */
@@ -562,5 +590,6 @@ int store_check(const char *path, check_report report, void *user, struct check_
     }
     if (code == 0) check_logs(&check);
     (void)close(check.dir_fd); /* it was only read */
+    if (code == 0 && check.is_short) code = error_memory(err);
     return code;
 }

@@ -15,6 +15,7 @@ struct check {
     check_report report;
     void *user;
     struct check_counts *counts;
+    bool is_short;     /* something could not be looked at for want of memory: that is no damage, and the look is void */
     uint32_t log_last; /* set by check_log: commits are known of up to this frame; 0: of none */
 };
 
