@@ -43,6 +43,7 @@ struct disk {
     struct front *front; /* the store of this life; NULL between lives */
     struct pending *first, **last;
     uint64_t serial;
+    bool is_short; /* there was no memory for what has become durable */
     struct definition *definitions;
     struct arena definitions_arena;
 };
@@ -98,19 +99,21 @@ static void pending_free(struct pending *pending)
 }
 
 /*
- * What reaches the disk.
+ * What reaches the disk. A world that has no memory for itself tells nothing: it ends.
  */
 static void make_durable(struct disk *disk, struct pending *pending)
 {
     struct store *durable = disk->durable;
-    for (const struct definition *d = disk->definitions; d; d = d->next) {
-        int r = durable->methods->put_definition(durable, d->digest, d->name, d->normal, NULL);
-        ORCH_ASSERT(r == 0); /* a world that has no memory for itself tells nothing */
+    int r = 0;
+    for (const struct definition *d = disk->definitions; d && !r; d = d->next)
+        r = durable->methods->put_definition(durable, d->digest, d->name, d->normal, NULL);
+    if (!r) r = durable->methods->append(durable, pending->entries, pending->count, NULL, NULL, NULL);
+    if (r) {
+        disk->is_short = true;
+        return;
     }
     disk->definitions = NULL;
     arena_clear(&disk->definitions_arena);
-    int r = durable->methods->append(durable, pending->entries, pending->count, NULL, NULL, NULL);
-    ORCH_ASSERT(r == 0);
     (void)durable->methods->poll(durable);
     for (uint32_t i = 0; i < pending->count; i++)
         if (pending->entries[i].number > disk->number_max) disk->number_max = pending->entries[i].number;
@@ -346,6 +349,11 @@ int disk_open(struct disk *disk, struct store **ret, struct orch_error *err)
 struct store *disk_durable(struct disk *disk)
 {
     return disk->durable;
+}
+
+bool disk_is_short(const struct disk *disk)
+{
+    return disk->is_short;
 }
 
 void disk_crash(struct disk *disk)

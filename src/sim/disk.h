@@ -17,6 +17,8 @@ struct disk *disk_free(struct disk *disk);
 /* The store of one life. At most one at a time. */
 int disk_open(struct disk *disk, struct store **ret, struct orch_error *err);
 struct store *disk_durable(struct disk *disk);
+/* True for good once there was no memory for what had become durable. */
+bool disk_is_short(const struct disk *disk);
 /* Of the appends under way, those that the crash keeps become durable; the rest is lost. */
 void disk_crash(struct disk *disk);
 

@@ -164,6 +164,7 @@ int sim_step(struct sim *sim, struct orch_error *err)
     if (r) sim->is_crashed = true; /* who cannot record ends by itself, as the service does */
     if (sim->is_crashed && sim->engine) {
         end_life(sim);
+        if (disk_is_short(sim->disk)) return error_memory(err);
         return r ? r : 1;
     }
     orch_time due = ORCH_TIME_NEVER;
@@ -175,7 +176,10 @@ int sim_step(struct sim *sim, struct orch_error *err)
         struct sim_event event = event_take(sim);
         sim->now = event.at;
         event.fn(event.user, event.argument);
-        return 1;
+        if (!disk_is_short(sim->disk)) return 1;
+        sim->is_crashed = true;
+        end_life(sim);
+        return error_memory(err);
     }
     if (due == ORCH_TIME_NEVER) return 0;
     if (due > sim->now) sim->now = due;
