@@ -6,6 +6,7 @@ usage: verbs.py ORCH-WITH-FAILING-ALLOCATOR TESTS-FOLDER [--share N] [VERB...]
 """
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import time
 WORKFLOW = "tasks:\n  a: {shell: echo hi}\n  b: {depends_on: [a], transform: '1 + 1'}\n"
 OUT_OF_MEMORY = 11
 FAILED = 1
+RUNS = ("run", "simulate", "replay what if")  # verbs in which an engine runs tasks
 
 
 def run(orch, arguments, point, reached):
@@ -29,6 +31,10 @@ def run(orch, arguments, point, reached):
     except subprocess.TimeoutExpired:
         return None, b"", b"", True
     return done.returncode, done.stdout, done.stderr, not os.path.exists(reached)
+
+
+def comparable(out, tells_time):
+    return re.sub(rb"[0-9]+(\.[0-9]+)? ?(m?s\b|[KMGT]iB|B\b)?", b"#", out) if tells_time else out
 
 
 def is_libuv(orch, arguments, point, reached):
@@ -54,7 +60,7 @@ def main():
         file.write(WORKFLOW)
     subprocess.run([options.orch, "run", place + "/w.yaml", "--store", place + "/there"], capture_output=True, check=True)
     store = ["--store", place + "/there"]
-    # Arguments, and whether what is printed tells the time.
+    # Arguments, and whether what is printed tells the time: then it is compared but for its numbers.
     verbs = {
         "validate": (["validate", every], False),
         "validate what is wrong": (["validate", options.tests + "/golden/several_findings.yaml"], False),
@@ -65,6 +71,10 @@ def main():
         "ps": (["ps"] + store, True),
         "show": (["show"] + store, True),
         "logs": (["logs"] + store, True),
+        "replay": (["replay"] + store, True),
+        "replay what if": (["replay", "--what-if", every] + store, True),
+        "doctor": (["doctor"] + store, True),
+        "simulate": (["simulate", "--runs", "3", place + "/w.yaml"], True),
         "run": (["run", place + "/w.yaml", "--store", place + "/new"], True),
     }
     wrong = tried = 0
@@ -92,11 +102,11 @@ def main():
                         ended_by = "Aborted"
                 elif code < 0:
                     ended_by = signal.strsignal(-code)
-                elif name == "run" and code == FAILED and b"out of memory" in out + err:
-                    pass  # a task that was out of memory, and has no retry
+                elif name in RUNS and code in (OUT_OF_MEMORY, FAILED, plain[0]) and b"out of memory" in out + err:
+                    pass  # a task that was out of memory, and has no retry: it is told as that
                 elif code not in (OUT_OF_MEMORY, plain[0]):
                     ended_by = f"exit code {code}"
-                elif code == plain[0] and not tells_time and out != plain[1]:
+                elif code == plain[0] and comparable(out, tells_time) != comparable(plain[1], tells_time):
                     ended_by = "it prints something else"
                 if ended_by:
                     wrong += 1
