@@ -147,6 +147,7 @@ int cli_fmt(int argc, char **argv);
 int cli_schema(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_graph(int argc, char **argv);
+int cli_import(int argc, char **argv);
 int cli_ps(int argc, char **argv);
 int cli_runs(int argc, char **argv);
 int cli_show(int argc, char **argv);

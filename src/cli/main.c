@@ -19,6 +19,7 @@ const struct cli_verb cli_verbs[] = {
     {"graph", "author", "draw a workflow's graph", cli_graph},
     {"simulate", "author", "what may become of a workflow: many runs in virtual time, nothing is run", cli_simulate},
     {"schema", "author", "print the JSON Schema of workflow files", cli_schema},
+    {"import", "author", "make a definition of another tool's file", cli_import},
     {"eval", "author", "evaluate an expression", cli_eval},
     {"ps", "runs", "what is active", cli_ps},
     {"runs", "runs", "what has run, newest first", cli_runs},
