@@ -258,7 +258,8 @@ int attempts_open(struct engine *engine, struct orch_error *err)
     if (!r) r = provider_add(engine, &action_notification_provider, NULL, err);
     if (!r && engine->options.functions) {
         void *context;
-        r = action_function_open(&engine->loop, engine->options.functions, engine->options.jobs, &context, err);
+        uint32_t threads = engine->options.threads ? engine->options.threads : engine->options.jobs;
+        r = action_function_open(&engine->loop, engine->options.functions, threads, &context, err);
         if (!r) r = provider_add(engine, &action_function_provider, context, err);
     }
     return r;

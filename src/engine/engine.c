@@ -172,6 +172,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
     }
     engine->options = *options;
     engine->options.world = NULL; /* copied */
+    engine->allocator = options->allocator;
     if (!engine->options.jobs) engine->options.jobs = engine_jobs_default();
     if (!engine->options.grace_us) engine->options.grace_us = 10 * ORCH_SECOND;
     arena_init(&engine->arena, NULL, 0);

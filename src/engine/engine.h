@@ -62,6 +62,8 @@ struct engine_options {
                               new is started then. 0: none */
     uint32_t jobs;         /* processes and functions at once; 0: engine_jobs_default() */
     orch_time grace_us;    /* between SIGTERM and SIGKILL; 0: 10 s */
+    uint32_t threads;      /* of functions; 0: as many as jobs */
+    const struct orch_allocator *allocator; /* of executions and their states; borrowed; NULL: the C library's */
     struct action_functions *functions; /* borrowed; or NULL */
     struct engine_observer observer;
     bool control;            /* answer on the Unix socket in the store's directory */
@@ -84,6 +86,8 @@ orch_time engine_now(const struct engine *engine);
 /* Runs the loop until done(user) is true (asked after each turn), or nothing is left to do. Returns 0, or the store's
  * error. */
 int engine_run(struct engine *engine, bool (*done)(void *user), void *user, struct orch_error *err);
+/* Does what is at hand and does not wait, for whoever waits on the loop's descriptor himself. Returns as engine_run. */
+int engine_poll(struct engine *engine, struct orch_error *err);
 
 /*
  * Of an engine in a world of its own: does what is due, and hands over what was gathered. When nothing more can be done

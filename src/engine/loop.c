@@ -149,15 +149,27 @@ struct uv_loop_s *engine_loop(struct engine *engine)
     return &engine->loop;
 }
 
+static int end_if_failed(struct engine *engine, struct orch_error *err)
+{
+    if (!engine->failed) return 0;
+    engine_end_failed(engine);
+    if (err) *err = engine->failure;
+    return engine->failure.code;
+}
+
+int engine_poll(struct engine *engine, struct orch_error *err)
+{
+    engine_flush(engine);
+    if (!engine->failed) uv_run(&engine->loop, UV_RUN_NOWAIT);
+    return end_if_failed(engine, err);
+}
+
 int engine_run(struct engine *engine, bool (*done)(void *user), void *user, struct orch_error *err)
 {
     for (;;) {
         engine_flush(engine);
-        if (engine->failed) {
-            engine_end_failed(engine);
-            if (err) *err = engine->failure;
-            return engine->failure.code;
-        }
+        int r = end_if_failed(engine, err);
+        if (r) return r;
         if (done && done(user)) return 0;
         if (!done && engine->executions_count == 0 && !engine->committing) return 0;
         uv_run(&engine->loop, UV_RUN_ONCE);
