@@ -85,20 +85,38 @@ extern const struct action_provider action_notification_provider; /* notificatio
  */
 struct action_function_call {
     struct orch_str name;
-    struct value parameters;       /* rendered */
+    struct value parameters;       /* rendered, a MAP */
+    struct value execution_parameters; /* a MAP */
+    struct orch_str execution_id;
+    struct orch_str task_path;
     struct orch_str key;
     uint32_t attempt_number;
+    const struct action_input *inputs; /* outputs of the tasks it depends on directly */
+    uint32_t inputs_count;
     struct arena *arena;           /* for the result */
     bool (*is_stopped)(const struct action_function_call *call); /* any thread */
+    /* A line for the log. Waits while the loop has much of it to take up, unless the call is to stop. The worker thread. */
+    void (*log)(const struct action_function_call *call, struct orch_str line);
     void *internal;
 };
-/* Returns 0 and sets *ret_output, or an error: ORCH_ERR_INVALID is permanent, others may be retried. Runs on a worker thread. */
+/*
+ * Returns 0 and sets *ret_output, or an error: what orch_error_can_retry says no of is permanent, others may be retried.
+ * Runs on a worker thread.
+ */
 typedef int (*action_function)(const struct action_function_call *call, void *user, struct value *ret_output, struct orch_error *err);
-struct action_functions;           /* a registry: name -> function; filled before the engine runs */
+struct action_functions;           /* a registry: name -> function */
 struct action_functions *action_functions_new(const struct orch_allocator *allocator);
 struct action_functions *action_functions_free(struct action_functions *functions);
 int action_functions_add(struct action_functions *functions, struct orch_str name, action_function fn, void *user, struct orch_error *err);
 bool action_functions_has(const struct action_functions *functions, struct orch_str name);
+/*
+ * Somebody who knows more functions, asked before those that were added, on the loop's thread: `find` says whether there is one, and
+ * which. execution_id is empty when it is only asked whether (action_functions_has); else what *ret_user needs is made in the arena, which
+ * lives as long as the call. *ret_fn stays NULL for want of memory.
+ */
+typedef bool (*action_functions_find)(void *user, struct orch_str execution_id, struct orch_str name, struct arena *arena,
+                                      action_function *ret_fn, void **ret_user);
+void action_functions_set_find(struct action_functions *functions, action_functions_find find, void *user);
 extern const struct action_provider action_function_provider; /* its context is made by action_function_open, since it needs the registry */
 int action_function_open(struct uv_loop_s *loop, struct action_functions *functions, uint32_t threads, void **ret_context, struct orch_error *err);
 

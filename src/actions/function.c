@@ -17,6 +17,7 @@
 #include "sys/clock.h"
 
 #define THREADS_MAX 256
+#define LINES_MAX   (256u << 10) /* bytes of a call's log that the loop has not taken up: then the function waits */
 
 struct function {
     action_function fn;
@@ -25,6 +26,8 @@ struct function {
 
 struct action_functions {
     struct map by_name; /* name -> struct function */
+    action_functions_find find; /* or NULL */
+    void *find_user;
     struct arena arena;
     const struct orch_allocator *allocator;
 };
@@ -34,7 +37,7 @@ struct action_functions *action_functions_new(const struct orch_allocator *alloc
     struct action_functions *functions = mem_resize(allocator, NULL, 0, sizeof(*functions));
 
     if (!functions) return NULL;
-    functions->allocator = allocator;
+    *functions = (struct action_functions){.allocator = allocator};
     arena_init(&functions->arena, allocator, 0);
     map_init(&functions->by_name, allocator);
     return functions;
@@ -66,9 +69,33 @@ int action_functions_add(struct action_functions *functions, struct orch_str nam
     return 0;
 }
 
+void action_functions_set_find(struct action_functions *functions, action_functions_find find, void *user)
+{
+    functions->find = find;
+    functions->find_user = user;
+}
+
 bool action_functions_has(const struct action_functions *functions, struct orch_str name)
 {
+    struct function function;
+
+    if (functions->find && functions->find(functions->find_user, STR_NONE, name, NULL, &function.fn, &function.user))
+        return true;
     return map_find(&functions->by_name, name) != NULL;
+}
+
+static int find_function(const struct action_functions *functions, struct orch_str execution_id, struct orch_str name,
+                         struct arena *arena, struct function *ret, struct orch_error *err)
+{
+    const struct map_entry *entry;
+
+    *ret = (struct function){0};
+    if (functions->find && functions->find(functions->find_user, execution_id, name, arena, &ret->fn, &ret->user))
+        return ret->fn ? 0 : error_memory(err);
+    entry = map_find(&functions->by_name, name);
+    if (!entry) return error_set(err, ORCH_ERR_NOT_FOUND, "there is no function \"%.*s\"", STR_ARG(name));
+    *ret = *(const struct function *)entry->pointer;
+    return 0;
 }
 
 /*
@@ -85,6 +112,10 @@ struct call {
     struct call *next;                    /* in the queue, or among those that returned; under the lock */
     struct call *all_next, *all_previous; /* the loop's list of all */
     enum call_state state;                /* under the lock */
+    struct buf lines;     /* logged and not taken up, each with its size before it; under the lock */
+    struct call *log_next; /* among those with lines; under the lock */
+    struct call *taking_next; /* among those whose lines are being taken; the loop's */
+    bool log_waits;       /* it is there; under the lock */
     atomic_bool is_stopped;
     orch_time give_up_at; /* monotonic; the loop's; 0: not asked to stop */
     int code;             /* of the function */
@@ -104,8 +135,10 @@ struct context {
     uint32_t threads_count, threads_started;
     uv_mutex_t lock;
     uv_cond_t wanted; /* there is something in the queue, or it is the end */
+    uv_cond_t taken;  /* lines were taken up, or somebody is to stop */
     struct call *queue_first, *queue_last;
     struct call *returned; /* newest first */
+    struct call *logging;  /* have lines, newest first */
     uint32_t idle;
     bool closing;
 };
@@ -113,6 +146,33 @@ struct context {
 static bool call_is_stopped(const struct action_function_call *base)
 {
     return atomic_load(&((struct call *)(uintptr_t)base)->is_stopped);
+}
+
+static void call_log(const struct action_function_call *base, struct orch_str line)
+{
+    struct call *call = (struct call *)(uintptr_t)base;
+    struct context *context = call->context;
+    uint32_t size = (uint32_t)(line.size < LINES_MAX ? line.size : LINES_MAX);
+
+    uv_mutex_lock(&context->lock);
+    while (call->lines.size > LINES_MAX && !context->closing && !atomic_load(&call->is_stopped))
+        uv_cond_wait(&context->taken, &context->lock);
+    size_t before = call->lines.size;
+    if (before <= LINES_MAX) {
+        buf_add(&call->lines, str_of((const char *)&size, sizeof size));
+        buf_add(&call->lines, str_of(line.data, size));
+    }
+    if (call->lines.failed) { /* for want of memory: this line is lost, those before it are not */
+        call->lines.failed = false;
+        call->lines.size = before;
+    }
+    if (call->lines.size > 0 && !call->log_waits) {
+        call->log_waits = true;
+        call->log_next = context->logging;
+        context->logging = call;
+        uv_async_send(&context->wake);
+    }
+    uv_mutex_unlock(&context->lock);
 }
 
 static void call_run(struct call *call)
@@ -179,6 +239,7 @@ static void call_free(struct call *call)
         call->all_previous->all_next = call->all_next;
     else
         call->context->all = call->all_next;
+    buf_done(&call->lines);
     arena_done(&call->arena);
     (void)mem_resize(NULL, call, sizeof(*call), 0);
 }
@@ -208,24 +269,51 @@ static void report_return(struct call *call)
         result.error = str_from(call->err.message[0] ? call->err.message : orch_error_text(call->code));
         if (atomic_load(&call->is_stopped) || call->code == ORCH_ERR_CANCELLED)
             result.failure = FAILURE_CANCELLED;
-        else if (call->code == ORCH_ERR_INVALID)
-            result.failure = FAILURE_PERMANENT;
         else if (call->code == ORCH_ERR_TIMEOUT)
             result.failure = FAILURE_TIMEOUT;
+        else if (!orch_error_can_retry(call->code))
+            result.failure = FAILURE_PERMANENT;
         else
             result.failure = FAILURE_ERROR;
     }
     report(call, &result);
 }
 
+/* Hands over what a call has logged. Its function may go on to log meanwhile. */
+static void take_lines(struct context *context, struct call *call)
+{
+    struct buf lines;
+    uint32_t size;
+
+    uv_mutex_lock(&context->lock);
+    lines = call->lines;
+    buf_init(&call->lines, NULL, 0);
+    uv_cond_broadcast(&context->taken);
+    uv_mutex_unlock(&context->lock);
+    for (size_t at = 0; at < lines.size; at += size) {
+        memcpy(&size, lines.data + at, sizeof size);
+        at += sizeof size;
+        if (call->attempt) call->attempt->host->log(call->attempt, LOG_STDOUT, str_of(lines.data + at, size));
+    }
+    buf_done(&lines);
+}
+
 static void take_returned(struct context *context)
 {
-    struct call *call, *ordered = NULL;
+    struct call *call, *logging, *ordered = NULL;
 
+    /* Both at once: who has returned has logged before, and is freed below. */
     uv_mutex_lock(&context->lock);
     call = context->returned;
     context->returned = NULL;
+    logging = context->logging;
+    context->logging = NULL;
+    for (struct call *at = logging; at; at = at->log_next) {
+        at->log_waits = false;
+        at->taking_next = at->log_next;
+    }
     uv_mutex_unlock(&context->lock);
+    for (struct call *at = logging; at; at = at->taking_next) take_lines(context, at);
     while (call) { /* oldest first */
         struct call *next = call->next;
 
@@ -271,35 +359,61 @@ static void on_timer(uv_timer_t *handle)
     if (!more) uv_timer_stop(handle);
 }
 
+/* Everything the function is given is the call's own: the attempt belongs to the loop. */
+static int fill_call(struct call *call, struct orch_str name, const struct value *parameters, struct orch_error *err)
+{
+    const struct action_attempt *attempt = call->attempt;
+    struct arena *arena = &call->arena;
+    struct action_input *inputs = ARENA_ARRAY(arena, attempt->inputs_count, struct action_input);
+    struct value empty;
+
+    call->base = (struct action_function_call){.name = arena_str(arena, name),
+                                               .execution_id = arena_str(arena, attempt->execution_id),
+                                               .task_path = arena_str(arena, attempt->task_path),
+                                               .key = arena_str(arena, attempt->key),
+                                               .attempt_number = attempt->attempt_number,
+                                               .inputs = inputs,
+                                               .inputs_count = attempt->inputs_count,
+                                               .arena = arena,
+                                               .is_stopped = call_is_stopped,
+                                               .log = call_log,
+                                               .internal = call};
+    if (!inputs || !call->base.name.data || !call->base.execution_id.data || !call->base.task_path.data ||
+        !call->base.key.data || value_map(NULL, 0, arena, &empty) != 0)
+        return error_memory(err);
+    for (uint32_t i = 0; i < attempt->inputs_count; i++) {
+        inputs[i].task = arena_str(arena, attempt->inputs[i].task);
+        inputs[i].output = arena_str(arena, attempt->inputs[i].output);
+        if (!inputs[i].task.data || !inputs[i].output.data) return error_memory(err);
+    }
+    call->base.parameters = empty;
+    call->base.execution_parameters = empty;
+    if (parameters && parameters->kind == VALUE_MAP && value_copy(*parameters, arena, &call->base.parameters) != 0)
+        return error_memory(err);
+    if (attempt->parameters.kind == VALUE_MAP &&
+        value_copy(attempt->parameters, arena, &call->base.execution_parameters) != 0)
+        return error_memory(err);
+    return 0;
+}
+
 static int function_start(void *context_pointer, struct action_attempt *attempt, struct orch_error *err)
 {
     struct context *context = context_pointer;
     const struct value *name = value_get(attempt->config, STR("name")),
                        *parameters = value_get(attempt->config, STR("parameters"));
-    struct map_entry *entry;
     struct call *call;
-    int result = 0;
+    int result;
 
     if (!name || name->kind != VALUE_STRING)
         return error_set(err, ORCH_ERR_INVALID, "a function is called by its name");
-    entry = map_find(&context->functions->by_name, value_str(*name));
-    if (!entry) return error_set(err, ORCH_ERR_NOT_FOUND, "there is no function \"%.*s\"", STR_ARG(value_str(*name)));
     call = mem_resize(NULL, NULL, 0, sizeof(*call));
     if (!call) return error_memory(err);
-    *call = (struct call){.context = context, .attempt = attempt, .function = *(struct function *)entry->pointer};
+    *call = (struct call){.context = context, .attempt = attempt};
     atomic_init(&call->is_stopped, false);
     arena_init(&call->arena, NULL, 0);
-    call->base = (struct action_function_call){.name = entry->key,
-                                               .parameters = {.kind = VALUE_MAP},
-                                               .key = arena_str(&call->arena, attempt->key),
-                                               .attempt_number = attempt->attempt_number,
-                                               .arena = &call->arena,
-                                               .is_stopped = call_is_stopped,
-                                               .internal = call};
-    if (!call->base.key.data) result = error_memory(err);
-    if (result == 0 && parameters && parameters->kind != VALUE_NULL) {
-        if (value_copy(*parameters, &call->arena, &call->base.parameters) != 0) result = error_memory(err);
-    }
+    buf_init(&call->lines, NULL, 0);
+    result = find_function(context->functions, attempt->execution_id, value_str(*name), &call->arena, &call->function, err);
+    if (result == 0) result = fill_call(call, value_str(*name), parameters, err);
     /* One more thread, as long as there may be one, when all are at work. */
     uv_mutex_lock(&context->lock);
     bool busy = context->idle == 0 || context->queue_first;
@@ -309,6 +423,7 @@ static int function_start(void *context_pointer, struct action_attempt *attempt,
         result = error_set(err, ORCH_ERR_OVERLOADED, "cannot start a thread for functions");
     }
     if (result != 0) {
+        buf_done(&call->lines);
         arena_done(&call->arena);
         (void)mem_resize(NULL, call, sizeof(*call), 0);
         return result;
@@ -360,7 +475,10 @@ static void function_stop(void *context_pointer, struct action_attempt *attempt,
     orch_time give_up_at;
 
     if (!call) return;
+    uv_mutex_lock(&context->lock);
     atomic_store(&call->is_stopped, true);
+    uv_cond_broadcast(&context->taken);
+    uv_mutex_unlock(&context->lock);
     if (unqueue(context, call)) {
         const struct action_result result = {
             .failure = FAILURE_CANCELLED, .exit_code = -1, .error = STR("stopped before it began")};
@@ -392,12 +510,14 @@ static void function_close(void *context_pointer)
     uv_mutex_lock(&context->lock);
     context->closing = true;
     uv_cond_broadcast(&context->wanted);
+    uv_cond_broadcast(&context->taken);
     uv_mutex_unlock(&context->lock);
     /* What is queued is still called (and sees that it is to stop); there is no other end for a thread than its own. */
     for (uint32_t i = 0; i < context->threads_started; i++) uv_thread_join(&context->threads[i]);
     take_returned(context);
     uv_mutex_destroy(&context->lock);
     uv_cond_destroy(&context->wanted);
+    uv_cond_destroy(&context->taken);
     (void)mem_resize(NULL, context->threads, context->threads_count * sizeof(uv_thread_t), 0);
     uv_close((uv_handle_t *)&context->timer, handle_closed);
     uv_close((uv_handle_t *)&context->wake, handle_closed);
@@ -420,6 +540,7 @@ int action_function_open(struct uv_loop_s *loop, struct action_functions *functi
     if (!context->threads) goto no_memory;
     if (uv_mutex_init(&context->lock) != 0) goto no_lock;
     if (uv_cond_init(&context->wanted) != 0) goto no_condition;
+    if (uv_cond_init(&context->taken) != 0) goto no_taken;
     if (uv_async_init(loop, &context->wake, on_wake) != 0) goto no_wake;
     (void)uv_timer_init(loop, &context->timer); /* cannot fail */
     context->wake.data = context->timer.data = context;
@@ -429,6 +550,8 @@ int action_function_open(struct uv_loop_s *loop, struct action_functions *functi
     return 0;
 
 no_wake:
+    uv_cond_destroy(&context->taken);
+no_taken:
     uv_cond_destroy(&context->wanted);
 no_condition:
     uv_mutex_destroy(&context->lock);
