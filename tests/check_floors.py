@@ -21,7 +21,7 @@ FLOORS = [
     ["store", "actions", "mesh", "bus", "observe"],
     ["engine"],
     ["sim"],
-    ["http", "api", "mcp", "cli"],
+    ["http", "api", "mcp", "cli", "lib"],
 ]
 LEVEL = {folder: level for level, floor in enumerate(FLOORS) for folder in floor}
 PURE = {"base", "lang", "core", "layout"}

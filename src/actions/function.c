@@ -25,7 +25,7 @@ struct function {
 };
 
 struct action_functions {
-    struct map by_name; /* name -> struct function */
+    struct map by_name;         /* name -> struct function */
     action_functions_find find; /* or NULL */
     void *find_user;
     struct arena arena;
@@ -112,10 +112,10 @@ struct call {
     struct call *next;                    /* in the queue, or among those that returned; under the lock */
     struct call *all_next, *all_previous; /* the loop's list of all */
     enum call_state state;                /* under the lock */
-    struct buf lines;     /* logged and not taken up, each with its size before it; under the lock */
-    struct call *log_next; /* among those with lines; under the lock */
-    struct call *taking_next; /* among those whose lines are being taken; the loop's */
-    bool log_waits;       /* it is there; under the lock */
+    struct buf lines;                     /* logged and not taken up, each with its size before it; under the lock */
+    struct call *log_next;                /* among those with lines; under the lock */
+    struct call *taking_next;             /* among those whose lines are being taken; the loop's */
+    bool log_waits;                       /* it is there; under the lock */
     atomic_bool is_stopped;
     orch_time give_up_at; /* monotonic; the loop's; 0: not asked to stop */
     int code;             /* of the function */
@@ -412,7 +412,8 @@ static int function_start(void *context_pointer, struct action_attempt *attempt,
     atomic_init(&call->is_stopped, false);
     arena_init(&call->arena, NULL, 0);
     buf_init(&call->lines, NULL, 0);
-    result = find_function(context->functions, attempt->execution_id, value_str(*name), &call->arena, &call->function, err);
+    result =
+        find_function(context->functions, attempt->execution_id, value_str(*name), &call->arena, &call->function, err);
     if (result == 0) result = fill_call(call, value_str(*name), parameters, err);
     /* One more thread, as long as there may be one, when all are at work. */
     uv_mutex_lock(&context->lock);
