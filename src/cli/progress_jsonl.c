@@ -28,6 +28,7 @@ static void put_step(struct progress *progress, struct engine_execution *executi
     if (instance == CORE_NONE) return;
     buf_clear(&progress->text);
     core_path(engine_execution_core(execution), instance, &progress->text);
+    if (progress->text.failed) out->failed = true;
     buf_add_text(out, ",\"step\":");
     json_format_string(buf_str(&progress->text), out);
 }
@@ -45,6 +46,7 @@ static void jsonl_transition(struct progress *progress, struct engine_execution 
         buf_add_char(&out, ',');
         buf_add(&out, str_of(body.data + 1, body.size - 1));
     } else buf_add_char(&out, '}');
+    if (body.failed) out.failed = true;
     buf_done(&body);
     put(progress, &out);
 }

@@ -43,6 +43,7 @@ static void print_overview(struct show *show)
     struct buf time;
     buf_init(&time, NULL, 64);
     time_format(summary->started_at, false, &time);
+    if (time.failed) cli_no_memory();
     printf("\nstarted %.*s by ", STR_ARG(buf_str(&time)));
     buf_done(&time);
     cli_put_clean(row->by, 60);
@@ -81,6 +82,7 @@ static int print_one(struct show *show)
     const struct core_detail *detail = instance->detail;
     buf_clear(&show->tree.text);
     core_path(show->core, at, &show->tree.text);
+    if (show->tree.text.failed) cli_no_memory();
     bool color = cli_style.color_out;
     enum cli_color shade = cli_task_color(instance->state, instance->reason);
     cli_put_clean(buf_str(&show->tree.text), 0);
@@ -200,8 +202,10 @@ static int print_record(void *user, uint64_t first_seq, uint32_t count, struct o
                 cli_clean(transition->by, 60, false, &line);
             }
         }
-        printf("%.*s\n", (int)line.size, line.data);
+        if (line.failed) r = error_memory(&show->err);
+        if (!r) printf("%.*s\n", (int)line.size, line.data);
         buf_done(&line);
+        if (r) return r;
         history->count++;
     }
     return 0;

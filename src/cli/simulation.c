@@ -174,6 +174,12 @@ struct simulation_member *simulation_member_of(struct simulation *s, int64_t num
     return member;
 }
 
+static int fail(struct simulation *s)
+{
+    if (!s->err.code) error_memory(&s->err);
+    return s->err.code;
+}
+
 uint32_t simulation_row_of(struct simulation *s, const struct simulation_member *member, const struct core *core,
                            uint32_t instance)
 {
@@ -184,14 +190,12 @@ uint32_t simulation_row_of(struct simulation *s, const struct simulation_member 
     buf_clear(&s->path);
     buf_add(&s->path, member->prefix);
     core_path(core, instance, &s->path);
+    if (s->path.failed) {
+        (void)fail(s);
+        return SIMULATION_ROW_NONE;
+    }
     *row = row_of_path(s, buf_str(&s->path));
     return *row;
-}
-
-static int fail(struct simulation *s)
-{
-    if (!s->err.code) error_memory(&s->err);
-    return s->err.code;
 }
 
 /* How often it was asked about a path in this run, this time included; 0 when memory is short. */
@@ -319,7 +323,7 @@ static void on_answer(void *user, uint64_t argument)
     if (instance->reason == REASON_APPROVAL) {
         buf_clear(&s->path);
         core_path(core, waiting->instance, &s->path);
-        r = engine_approve(engine, execution, buf_str(&s->path), waiting->answer.failure == FAILURE_NONE, by,
+        r = s->path.failed ? error_memory(&err) : engine_approve(engine, execution, buf_str(&s->path), waiting->answer.failure == FAILURE_NONE, by,
                            waiting->answer.comment, NULL, NULL, &err);
     } else if (instance->reason == REASON_EVENT) {
         r = engine_signal(engine, execution, waiting->event,
@@ -343,7 +347,7 @@ static void await(struct simulation *s, const struct simulation_member *member, 
                                            .kind = one->task->action->kind,
                                            .attempt = count_asked(s, buf_str(&s->path)),
                                            .arena = &s->run_arena};
-    if (!waiting || question.row == SIMULATION_ROW_NONE || !question.attempt) {
+    if (!waiting || s->path.failed || question.row == SIMULATION_ROW_NONE || !question.attempt) {
         (void)fail(s);
         return;
     }

@@ -408,7 +408,7 @@ int simulation_look_stuck(struct simulation *s, struct orch_error *err)
             core_why(core, i, core_now(core), &text);
         }
     }
-    bool is_set = set_reason(s, text.size ? buf_str(&text) : STR("nothing goes on any more"));
+    bool is_set = !text.failed && set_reason(s, text.size ? buf_str(&text) : STR("nothing goes on any more"));
     buf_done(&text);
     return is_set ? 0 : error_memory(err);
 }

@@ -41,6 +41,7 @@ static void print_instance(struct cli_tree *tree, uint32_t at, int depth)
     tree->lines++;
     buf_clear(&tree->text);
     core_path(tree->core, at, &tree->text);
+    if (tree->text.failed) cli_no_memory();
     struct orch_str path = buf_str(&tree->text);
     size_t slash = path.size;
     while (depth > 0 && slash > 0 && path.data[slash - 1] != '/') slash--;
@@ -125,6 +126,7 @@ void cli_tree_json(struct cli_tree *tree, uint32_t at, struct buf *out)
     const struct core_detail *detail = instance->detail;
     buf_clear(&tree->text);
     core_path(tree->core, at, &tree->text);
+    if (tree->text.failed) out->failed = true;
     buf_add_text(out, "{\"task\":");
     json_format_string(buf_str(&tree->text), out);
     buf_printf(out, ",\"state\":\"%s\",\"attempts\":%u", task_state_to_string((enum task_state)instance->state),

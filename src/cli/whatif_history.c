@@ -98,6 +98,10 @@ static struct whatif_task *task_of(struct reading *reading, uint32_t instance)
     buf_clear(&reading->path);
     buf_add(&reading->path, reading->prefix);
     core_path(engine_view_core(reading->view), instance, &reading->path);
+    if (reading->path.failed) {
+        reading->r = error_memory(reading->err);
+        return NULL;
+    }
     struct whatif_task *task = whatif_history_find(history, buf_str(&reading->path));
     if (task) return task;
     struct orch_str path = arena_str(&history->arena, buf_str(&reading->path));
@@ -190,6 +194,7 @@ static void forget(struct reading *reading, uint32_t instance)
     buf_clear(&reading->path);
     buf_add(&reading->path, reading->prefix);
     core_path(engine_view_core(reading->view), instance, &reading->path);
+    if (reading->path.failed) reading->r = error_memory(reading->err);
     struct orch_str path = buf_str(&reading->path);
     for (uint32_t i = 0; i < history->tasks.count; i++) {
         struct whatif_task *task = history->tasks.entries[i].pointer;

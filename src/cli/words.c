@@ -216,6 +216,7 @@ void cli_transition_json(const struct core *core, const char *id, uint64_t seque
     buf_printf(out, "{\"v\":1,\"run\":\"%s\",", id);
     if (transition->instance != CORE_NONE && transition->instance < core_instance_count(core)) {
         core_path(core, transition->instance, &text);
+        if (text.failed) out->failed = true;
         buf_add_text(out, "\"step\":");
         json_format_string(buf_str(&text), out);
         buf_add_char(out, ',');
@@ -223,6 +224,7 @@ void cli_transition_json(const struct core *core, const char *id, uint64_t seque
     if (words) {
         buf_clear(&text);
         cli_transition_words(core, transition, &text);
+        if (text.failed) out->failed = true;
         buf_add_text(out, "\"words\":");
         json_format_string(buf_str(&text), out);
         buf_add_char(out, ',');
