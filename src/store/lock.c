@@ -86,8 +86,14 @@ static int lock_write(int fd, const char *path, const char *mark, struct orch_er
 {
     char text[LOCK_SIZE_MAX];
     int size = snprintf(text, sizeof text, "%ld\n%s%s", (long)getpid(), mark, mark[0] ? "\n" : "");
-    if (pwrite(fd, text, (size_t)size, 0) != size || ftruncate(fd, size) < 0)
-        return error_errno(err, errno, "cannot write %s/lock", path);
+    int written = 0;
+    while (written < size) {
+        ssize_t n = pwrite(fd, text + written, (size_t)(size - written), written);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return error_errno(err, errno, "cannot write %s/lock", path);
+        written += (int)n;
+    }
+    if (ftruncate(fd, size) < 0) return error_errno(err, errno, "cannot write %s/lock", path);
     return 0;
 }
 
