@@ -172,13 +172,14 @@ static int get_text(sqlite3 *db, const char *sql, char *out, size_t size, bool *
     return code;
 }
 
-static int read_mark(struct sqlite_store *store, sqlite3 *db, struct orch_error *err)
+/* is_noted: as the lock file was before what is read here was. */
+static int read_mark(struct sqlite_store *store, sqlite3 *db, bool is_noted, struct orch_error *err)
 {
     bool found = false;
     int code = get_text(db, "SELECT value FROM meta WHERE key = 'mark'", store->base.mark, sizeof store->base.mark,
                         &found, store->database, err);
     /* The mark is what makes a database complete, and is noted in the lock file after that. */
-    if (code == 0 && !found && !lock_is_noted(store->dir_fd))
+    if (code == 0 && !found && !is_noted)
         return error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete yet", store->path);
     if (code == 0 && (!found || strlen(store->base.mark) != 32))
         code = error_set(err, ORCH_ERR_CORRUPT, "%s has no mark", store->database);
@@ -258,7 +259,7 @@ static int prepare_database(struct sqlite_store *store, sqlite3 *db, struct log_
     if (code == 0) code = log_end_check(store->dir_fd, db, store->database, err);
     if (code == 0) code = migrate_database(db, list, count, store->database, err);
     if (code == 0 && !noted_mark[0]) code = fill_new(store, db, err);
-    if (code == 0) code = read_mark(store, db, err);
+    if (code == 0) code = read_mark(store, db, lock_is_noted(store->dir_fd), err);
     if (code == 0 && noted_mark[0] && strcmp(noted_mark, store->base.mark) != 0)
         code = error_set(err, ORCH_ERR_CORRUPT, "%s is not the database of this store", store->database);
     if (code == 0) code = read_next_number(store, db, err);
@@ -335,7 +336,7 @@ static int check_log_beside(struct sqlite_store *store, struct orch_error *err)
 }
 
 /* What makes it our database, all seen at one moment: somebody may be making it just now. */
-static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
+static int look_at_reader(struct sqlite_store *store, bool is_noted, struct orch_error *err)
 {
     uint32_t count = 0;
     const struct migration *list = migrate_list(&count);
@@ -345,7 +346,7 @@ static int look_at_reader(struct sqlite_store *store, struct orch_error *err)
         code = error_set(err, ORCH_ERR_VERSION, "%s is a copy without checksums", store->database);
         error_hint(err, "a command that writes to the store, such as `orch run`, makes them");
     }
-    if (code == 0) code = read_mark(store, store->reader, err);
+    if (code == 0) code = read_mark(store, store->reader, is_noted, err);
     if (!sqlite3_get_autocommit(store->reader))
         (void)sqlite3_exec(store->reader, "ROLLBACK", NULL, NULL, NULL); /* it only read */
     return code;
@@ -360,11 +361,13 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
     if (fstatat(store->dir_fd, "orch.db", &st, AT_SYMLINK_NOFOLLOW) < 0)
         return error_errno(err, errno, "there is no store in %s", store->path);
     if (!S_ISREG(st.st_mode)) return error_set(err, ORCH_ERR_CORRUPT, "%s is not a regular file", store->database);
+    /* Asked before anything is read: who makes the store may come to the end of that at any moment. */
+    bool is_noted = lock_is_noted(store->dir_fd);
     code = reader_open(store, err);
     if (code < 0) return code;
-    code = look_at_reader(store, err);
+    code = look_at_reader(store, is_noted, err);
     /* A rollback journal is there only while a store is made, and only an owner may roll it back. */
-    if (code == ORCH_ERR_DENIED && !lock_is_noted(store->dir_fd)) {
+    if (code == ORCH_ERR_DENIED && !is_noted) {
         (void)error_set(err, ORCH_ERR_NOT_FOUND, "the store in %s is not complete yet", store->path);
         error_hint(err, "its making was interrupted; `orch run` goes on with it");
         return ORCH_ERR_NOT_FOUND;
@@ -376,7 +379,7 @@ static int open_read(struct sqlite_store *store, struct orch_error *err)
         reader_close(store);
         store->is_immutable = true;
         code = reader_open(store, err);
-        if (code == 0) code = look_at_reader(store, err);
+        if (code == 0) code = look_at_reader(store, is_noted, err);
     }
     /* A log that ends too early can make a young database look empty, and more: its damage is what is to be told. */
     int log_code = check_log_beside(store, err);
@@ -460,9 +463,9 @@ static int sqlite_append(struct store *base, const struct store_entry *entries, 
 
     bool was_empty = false;
     (void)pthread_mutex_lock(&committer->lock);
-    bool is_failed = committer->failure.code != 0;
-    if (is_failed) {
-        (void)error_set(err, ORCH_ERR_STATE, "the store has failed: %s", committer->failure.message);
+    int failure = committer->failure.code;
+    if (failure != 0) {
+        (void)error_set(err, failure, "the store has failed: %s", committer->failure.message);
     } else {
         was_empty = !committer->queue.first;
         *(committer->queue.last ? &committer->queue.last->next : &committer->queue.first) = append;
@@ -471,9 +474,9 @@ static int sqlite_append(struct store *base, const struct store_entry *entries, 
     (void)pthread_mutex_unlock(&committer->lock);
     /* After the lock is given back: who wakes up wants it. */
     if (was_empty && !store->is_polling) (void)pthread_cond_signal(&committer->changed);
-    if (is_failed) {
+    if (failure != 0) {
         (void)mem_resize(base->allocator, append, size, 0); /* freeing cannot fail */
-        return ORCH_ERR_STATE;
+        return failure;
     }
     base->pending++;
     base->pending_size += size;

@@ -87,7 +87,7 @@ struct store_entry {
 /*
  * Appends entries together: all or none, after everything appended before. done(user, status) is called from store_poll once it is durable (status 0) or has
  * failed: ORCH_ERR_FULL (nothing was written; the store can go on when space is back: hand it in again), ORCH_ERR_IO and others (the store is unusable: stop).
- * Returns an error only when nothing was taken over: ORCH_ERR_NO_MEMORY, ORCH_ERR_STATE (failed before), ORCH_ERR_CONCURRENCY on a read-only store.
+ * Returns an error only when nothing was taken over: ORCH_ERR_NO_MEMORY, that of an earlier failure, ORCH_ERR_CONCURRENCY on a read-only store.
  */
 int store_append(struct store *store, const struct store_entry *entries, uint32_t count, void (*done)(void *user, int status), void *user,
                  struct orch_error *err);

@@ -12,6 +12,7 @@
  *   enospc          likewise with ENOSPC                                      those that need room
  *   read            a read fails with EIO                                     reads
  *   sync            what was written since the last sync is dropped, EIO      fsync, fdatasync
+ *   stop            the process stops (SIGSTOP) before the call, and does it when it is let go on     all
  *   cut             all that was not synced is dropped, then killed: the power went. With SHIM_SEED each
  *                   page and each name is dropped or not as the dice fall     all
  * SHIM_FOR: for how many calls (1 when not given, 0: from then on). SHIM_MATCH: only calls count whose path has this in
@@ -60,6 +61,7 @@ enum action {
     ACTION_ENOSPC,
     ACTION_READ,
     ACTION_SYNC,
+    ACTION_STOP,
     ACTION_CUT
 };
 static const struct {
@@ -75,6 +77,7 @@ static const struct {
     [ACTION_ENOSPC] = {"enospc", CALL_SPACE},
     [ACTION_READ] = {"read", CALL_READ},
     [ACTION_SYNC] = {"sync", CALL_SYNC},
+    [ACTION_STOP] = {"stop", CALL_ANY | CALL_READ},
     [ACTION_CUT] = {"cut", CALL_ANY},
 };
 
@@ -241,6 +244,7 @@ static enum action strike(const char *name, unsigned call, const char *path, lon
     *ret_n = n;
     switch (shim.action) {
     case ACTION_BEFORE: die();
+    case ACTION_STOP: kill(getpid(), SIGSTOP); break;
     case ACTION_CUT:
         undo_lock();
         undo_all(shim.seed ? shim.seed * 2654435761u + (uint64_t)n : 0);
