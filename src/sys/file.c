@@ -29,7 +29,8 @@ int file_read_fd(int fd, const char *name, size_t size_max, struct arena *arena,
         if ((uint64_t)status.st_size > size_max) {
             return error_set(err, ORCH_ERR_LIMIT, "%s is larger than %zu bytes", name, size_max);
         }
-        step = (size_t)status.st_size + 1; /* so that the end is seen at the first read */
+        /* So that the end is seen at the first read; files of /proc have no size and are not empty all the same. */
+        if (status.st_size > 0) step = (size_t)status.st_size + 1;
     }
     for (;;) {
         size_t room = buf.size_max - buf.size < step ? buf.size_max - buf.size : step;

@@ -49,6 +49,11 @@ static bool is_ancestor(const struct search *search, pid_t pid)
     return pid == 1;
 }
 
+/*
+ * The tag tells at once. Words are asked for only where the tag was taken off, of those whose parent is none of their own
+ * any more: who has a parent of the same origin is found with it. To read the words of a process is to wait for its memory,
+ * and what others of this machine do with theirs may take long, or for ever: nobody's start depends on it.
+ */
 static bool is_marked(struct search *search, const struct scan_process *process)
 {
     uint64_t tag = scan_tag(process->pid), store = scan_tag_store(search->mark);
@@ -56,10 +61,10 @@ static bool is_marked(struct search *search, const struct scan_process *process)
 
     /* A spawner goes by itself when its orchestrator is gone, unless it was stopped. */
     if (tag == (store | SCAN_TAG_SPAWNER)) return process->state == 'T' || process->state == 't';
+    if (tag != 0) return scan_tag_store_of(tag) == store; /* one in a billion of other stores has our hash */
+    if (!is_ancestor(search, process->parent)) return false;
     mark = scan_environ(process->pid, "ORCH_STORE=", search->environ_buf, ENVIRON_SIZE);
-    if (mark && str_equal(str_from(mark), search->mark)) return true;
-    /* Words can be written over, with another store's mark as well: one in a billion of those has our hash. */
-    return scan_tag_store_of(tag) == store;
+    return mark && str_equal(str_from(mark), search->mark);
 }
 
 /* Reads all processes; those to be ended get owner 0. Returns how many there are. */
