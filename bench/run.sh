@@ -3,3 +3,4 @@
 set -eu
 build=${1:-build}
 python3 bench/true_tasks.py --orch "$build/orch" --spawn-loop "$build/bench/spawn_loop"
+python3 bench/restart.py --orch "$build/orch"

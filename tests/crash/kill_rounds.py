@@ -197,10 +197,10 @@ class Round:
             if ended is None:
                 rig.kill_now(process.pid)
             helper.join()
-            if ended is None:
-                raise Failure(f"I8: {self.run} does not end: {self.stuck()}")
             if failed:
                 raise Failure(failed[0])
+            if ended is None:
+                raise Failure(f"I8: {self.run} does not end: {self.stuck()}")
             self.judge(process.returncode, ended[1], False)
             self.find_run()
             self.check()
@@ -323,7 +323,7 @@ def main():
     options.orch, options.effect = os.path.realpath(options.orch), os.path.realpath(options.effect)
     figures, kills, runs, effects, events = collections.Counter(), 0, 0, 0, 0
     begun = time.monotonic()
-    place = rig.Folder("orch-crash-")
+    place = rig.Folder("crash-kills-")
     ledger = rig.Ledger(os.path.join(place.path, "ledger"), options.effect)
     dice = random.Random(options.seed)
     event = 1
@@ -340,7 +340,9 @@ def main():
             else:
                 one = Round(options, seed, folder, ledger, figures)
                 killed = one.play(min(options.rounds - kills, dice.randint(1, 12)))
-        except (Failure, AssertionError) as error:
+        except (Failure, AssertionError, OSError) as error:
+            if not os.path.isdir(folder):
+                error = f"somebody removed {folder}, where it was under way"
             print(f"kill_rounds: {error}\n  {f'killed after event {event}' if options.exhaustive else f'again with --rounds 12 --seed {seed}'}; "
                   f"after {kills} kills; all is in {folder}", file=sys.stderr)
             return 1
