@@ -315,6 +315,7 @@ def main():
     parser.add_argument("--orch", required=True)
     parser.add_argument("--effect", required=True)
     parser.add_argument("--rounds", type=int, default=300, help="kills in all")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further run after so many")
     parser.add_argument("--exhaustive", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="with --exhaustive: each K-th event only")
     parser.add_argument("--record", help="keep the evidence of the last round in a file")
@@ -327,7 +328,8 @@ def main():
     ledger = rig.Ledger(os.path.join(place.path, "ledger"), options.effect)
     dice = random.Random(options.seed)
     event = 1
-    while options.exhaustive or kills < options.rounds:
+    told = 0
+    while (options.exhaustive or kills < options.rounds) and time.monotonic() - begun < options.seconds:
         seed = options.seed + runs
         folder = os.path.join(place.path, str(runs))
         os.mkdir(folder)
@@ -350,6 +352,9 @@ def main():
         runs += 1
         effects += sum(entry["what"] == "begin" for entry in ledger.taken())
         events += sum(len(journal) for journal in one.world.journals.values())
+        if kills - told >= 100:
+            told = kills
+            print(f"  {kills} kills, {runs} runs, {time.monotonic() - begun:.0f} s", flush=True)
         if options.record:
             record(options.record, one)
         ledger.clear()
