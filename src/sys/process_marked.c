@@ -50,9 +50,9 @@ static bool is_ancestor(const struct search *search, pid_t pid)
 }
 
 /*
- * The tag tells at once. Words are asked for only where the tag was taken off, of those whose parent is none of their own
- * any more: who has a parent of the same origin is found with it. To read the words of a process is to wait for its memory,
- * and what others of this machine do with theirs may take long, or for ever: nobody's start depends on it.
+ * The tag tells at once. Words are asked for only where the tag was taken off, of those whose parent is none of their
+ * own any more: who has a parent of the same origin is found with it. To read the words of a process is to wait for its
+ * memory, and what others of this machine do with theirs may take long, or for ever: nobody's start depends on it.
  */
 static bool is_marked(struct search *search, const struct scan_process *process)
 {
