@@ -63,6 +63,13 @@ oom: ## fail each allocation, one after the other, wherever there is a scenario
 	@scripts/check.sh --build $(BUILD)
 	@scripts/oom.sh $(BUILD)
 
+damage: DEEP ?= 32
+damage: ## turn every single bit of a small store, one by one (one in DEEP (32) with all that can be asked), and damage PIECES (60) of its files
+	@scripts/setup.sh build test
+	@scripts/check.sh --build $(BUILD)
+	@$(BUILD)/tests/damage/flip --pages small --deep $(DEEP) --sample 64 --jobs $$(nproc)
+	@$(BUILD)/tests/damage/flip --pages small --bits 1 --pieces $(or $(PIECES),60) --jobs $$(nproc) --seed $(or $(SEED),1)
+
 crash: ROUNDS ?= 200
 crash: ## kill the program ROUNDS times (200), and fault each call of its input and output, or each EVERY-th (10)
 	@scripts/setup.sh build test
@@ -86,4 +93,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 .DEFAULT_GOAL := build
-.PHONY: build demo check sanitize fuzz oom sim planted nasty full crash bench install clean help
+.PHONY: build demo check sanitize fuzz oom sim planted nasty full damage crash bench install clean help

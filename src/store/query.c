@@ -5,7 +5,9 @@
  * them). A statement is reset before its function returns, so no reader stands in the way of a checkpoint for longer
  * than a call.
  */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "store/sqlite.h"
@@ -72,9 +74,22 @@ static bool put_immutable_uri(const char *path, struct buf *out)
     return !out->failed;
 }
 
+/* SQLite takes the log of an empty database for a left one and removes it, with all that may be in it. */
+static int refuse_empty(const struct sqlite_store *store, struct orch_error *err)
+{
+    struct stat st;
+    if (fstatat(store->dir_fd, "orch.db", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size > 0) return 0;
+    if (!lock_is_noted(store->dir_fd)) return error_set(err, ORCH_ERR_NOT_FOUND, "%s is empty", store->database);
+    (void)error_set(err, ORCH_ERR_CORRUPT, "%s is empty, but the store was complete once", store->database);
+    error_hint(err, "restore it from a backup, or remove the whole directory to begin anew");
+    return ORCH_ERR_CORRUPT;
+}
+
 int reader_open(struct sqlite_store *store, struct orch_error *err)
 {
     if (store->reader) return 0;
+    int code = refuse_empty(store, err);
+    if (code < 0) return code;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
     sqlite3 *db = NULL;
     const char *vfs = vfs_name(store->reader_mode);
@@ -94,7 +109,7 @@ int reader_open(struct sqlite_store *store, struct orch_error *err)
         rc = sqlite3_exec(db, "PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON", NULL,
                           NULL, NULL);
     if (rc != SQLITE_OK) {
-        int code = sqlite_error(err, db, rc, store->database, "cannot open");
+        code = sqlite_error(err, db, rc, store->database, "cannot open");
         (void)sqlite3_close(db); /* with nothing open it cannot be busy */
         return code;
     }

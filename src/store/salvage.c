@@ -365,6 +365,19 @@ static void tell_execution(struct salvage *salvage, int64_t number, bool is_lost
     check_tell(&salvage->check, &finding, "%s", message);
 }
 
+/* The last records can be lost without a gap, when a page of the table is: a good row knows how the journal ended. */
+static void compare_end(const struct store_execution *row, struct journal_look *look)
+{
+    struct core_summary summary;
+    core_get_summary(look->core, &summary);
+    uint32_t failed = summary.states[TASK_FAILED] + summary.states[TASK_TIMED_OUT];
+    if (row->state == (uint8_t)summary.state && row->generation == summary.generation &&
+        row->tasks_done == summary.tasks_done && row->tasks_failed == failed)
+        return;
+    look->is_whole = false;
+    (void)snprintf(look->why, sizeof look->why, "its row tells of more than is left of its journal");
+}
+
 static int copy_found(struct salvage *salvage, struct store_execution *row, const char *row_why, int which,
                       struct journal_look *look, struct orch_error *err)
 {
@@ -374,8 +387,11 @@ static int copy_found(struct salvage *salvage, struct store_execution *row, cons
     /* Texts of the look live until the next one, which the copying is. */
     struct arena arena;
     arena_init(&arena, NULL, 0);
+    if (!row_why[0] && look->is_whole) compare_end(row, look);
     row_from_journal(row, look);
-    if (!row->parameters.data) row->parameters = look->parameters.data ? look->parameters : STR("{}");
+    /* A row that was read without its checksum may have those of a damaged page. */
+    if (row_why[0] && look->parameters.data) row->parameters = look->parameters;
+    if (!row->parameters.data) row->parameters = STR("{}");
     if (is_orphan) row->parent = 0;
     if (!look->is_whole)
         (void)snprintf(mark, sizeof mark, MARK "nothing behind sequence number %llu could be read: %s%s",

@@ -438,10 +438,19 @@ static const sqlite3_io_methods file_methods = {
     .xShmUnmap = file_shm_unmap,
 };
 
+/* Whether what is reserved was never filled, in no page. A copy that SQLite made has several. */
+static bool has_no_seal(struct file *file, unsigned char *page, size_t size)
+{
+    uint32_t number = 1;
+    for (; read_real(file, page, size, (sqlite3_int64)(number - 1) * (sqlite3_int64)size) == SQLITE_OK; number++)
+        if (seal_is_right(page, size, number) || !page_is_zero(page + size - SEAL_SIZE, SEAL_SIZE)) return false;
+    return number > 2;
+}
+
 /*
- * Whether a database has no seals. One wrong bit must not make a sealed one look like that, so several things have to
- * agree: the first page's seal is wrong, and either nothing is reserved and it is of schema 1 or not ours at all, or
- * what is reserved was never filled.
+ * Whether a database has no seals. Damage must not make a sealed one look like that, so several things have to agree:
+ * the first page's seal is wrong, and either nothing is reserved and it is of schema 1 or not ours at all, or what is
+ * reserved was never filled.
  */
 static int look_for_seals(struct file *file)
 {
@@ -455,8 +464,8 @@ static int look_for_seals(struct file *file)
     if (!page) return SQLITE_NOMEM;
     if (read_real(file, page, page_size, 0) == SQLITE_OK && !seal_is_right(page, page_size, 1)) {
         uint32_t version = load_be32(header + 60), application = load_be32(header + 68);
-        file->is_unsealed = header[20] == 0 ? version <= 1 || application != STORE_APPLICATION_ID
-                                            : page_is_zero(page + page_size - SEAL_SIZE, SEAL_SIZE);
+        file->is_unsealed =
+            header[20] == 0 ? version <= 1 || application != STORE_APPLICATION_ID : has_no_seal(file, page, page_size);
     }
     sqlite3_free(page);
     return SQLITE_OK;

@@ -2,40 +2,54 @@
  * flip.c - every single bit of a small store is turned, one at a time: what is answered then must be the truth or an
  * error, never something else.
  *
- * usage: flip [--bits N] [--seed N] [--share I/N]
+ * usage: flip [--bits N] [--pieces N] [--seed N] [--jobs N] [--pages small|usual] [--sample N] [--deep N]
  *
  * Without --bits all of them; else N that are drawn. Three stores: one that was closed, one whose owner was killed,
  * with half of it in its log, and one with all of it in its log. Files: orch.db, orch.db-wal, orch.db-end, lock and the
- * blobs. For each bit:
+ * blobs. With small pages (512 bytes instead of SQLite's usual 4096) a store of the same rows has fewer bits, and more
+ * pages. --pieces draws as many other damages for each file: bytes written over with noise or zeros, and files cut off.
+ * For each damage:
  *
  * - a reader opens it and asks everything; each answer is the truth's or an error that says damage;
  * - an owner does the same (the files are put back after it; when it refuses, it has changed nothing but the lock);
- * - what is noticed is named by store_check as well;
- * - of each that was drawn, else of one in 64: store_salvage makes a store without damage, in which each execution is
- * the truth's, is marked, or is missing and was told of.
+ * - of one in as many as --sample says (1), what was noticed is named by store_check as well, with the file and the
+ * place in it; and store_salvage makes a store without damage, in which each execution is the truth's, is marked, or is
+ * missing and was told of.
  *
- * The last line has the counts. "harmless": all answers were the truth's. Exits with 1 if one was silently different.
+ * With --deep N only one in N of the bits in pages and in frames of the log is tried like that, and the first of each
+ * page and frame. The others are turned too, in the file, and the page is read through the store's own file layer, or
+ * the log as it is when a store is opened: these must refuse it. They look at nothing but checksums, so what comes
+ * above them is the same for each bit of a page; that, too, is checked with those that are tried whole. What is read
+ * without a checksum (the head of page 1, the log's header) or has a meaning of its own (heads of frames) is always
+ * tried whole.
+ *
+ * The last lines have the counts. "harmless": all answers were the truth's. Exits with 1 if one was silently different.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "engine/engine.h"
 #include "small_store.h"
-#include "store/check.h"
+#include "store/check_internal.h"
+#include "store/sqlite.h"
 #include "sys/file.h"
 
-#define FILES_MAX   16
-#define ANSWERS_MAX 80
-#define BIT_SECONDS 20 /* longer than any takes, by far */
+#define FILES_MAX      16
+#define ANSWERS_MAX    80
+#define DAMAGE_SECONDS 60 /* longer than any takes, by far */
+#define JOBS_MAX       64
+#define IMAGES         3
 
 _Noreturn static void die(const char *what)
 {
@@ -116,10 +130,11 @@ static void restore(const struct image *image)
             put_back(image, &image->files[i]);
 }
 
-static void make_image(struct image *image, const char *folder, const char *name, enum small_store_kind kind)
+static void make_image(struct image *image, const char *folder, const char *name, enum small_store_kind kind,
+                       bool has_small_pages)
 {
     snprintf(image->path, sizeof image->path, "%s/%s", folder, name);
-    small_store_make(image->path, kind);
+    small_store_make(image->path, kind, has_small_pages);
     image->executions = kind == SMALL_YOUNG ? 1 : SMALL_EXECUTIONS;
     keep(image, "orch.db");
     keep(image, "orch.db-wal");
@@ -129,6 +144,27 @@ static void make_image(struct image *image, const char *folder, const char *name
         char blob[80];
         snprintf(blob, sizeof blob, "blobs/%d/1", number);
         keep(image, blob);
+    }
+}
+
+/* Another store with the same files, for a process of its own. */
+static void copy_image(struct image *image, uint64_t job)
+{
+    char path[300];
+    size_t size = strlen(image->path);
+    snprintf(image->path + size, sizeof image->path - size, ".%llu", (unsigned long long)job);
+    if (mkdir(image->path, 0700) < 0) die(image->path);
+    file_path(image, "blobs", path);
+    if (mkdir(path, 0700) < 0) die(path);
+    for (int i = 0; i < image->count; i++) {
+        char *slash = strrchr(image->files[i].name, '/');
+        if (slash) {
+            *slash = '\0';
+            file_path(image, image->files[i].name, path);
+            *slash = '/';
+            if (mkdir(path, 0700) < 0) die(path);
+        }
+        put_back(image, &image->files[i]);
     }
 }
 
@@ -280,26 +316,38 @@ static void ask_all(const char *path, enum store_mode mode, struct answers *answ
 }
 
 /*
- * One bit.
+ * One damage.
  */
 
+enum damage_kind { DAMAGE_BIT, DAMAGE_NOISE, DAMAGE_ZEROS, DAMAGE_CUT };
+static const char *const damage_texts[] = {"bit", "noise at bit", "zeros at bit", "cut at bit"};
+
+struct damage {
+    enum damage_kind kind;
+    uint64_t bit;  /* the first one */
+    size_t size;   /* bytes of noise or zeros */
+    uint64_t seed; /* of the noise */
+};
+
 struct counts {
-    uint64_t bits, noticed, harmless, silent, strange, unnamed, changed;
+    uint64_t bits, deep, noticed, harmless, silent, strange, asked, unnamed, misplaced, changed;
     uint64_t salvaged, salvaged_less, salvaged_badly;
 };
 
 static struct {
-    const char *image, *file;
+    const char *image, *file, *kind;
     uint64_t bit;
 } at; /* for whoever gets the alarm */
+
+static void tell(const char *text, const char *more)
+{
+    fprintf(stderr, "flip: %s %s %s %llu: %s%s\n", at.image, at.file, at.kind, (unsigned long long)at.bit, text, more);
+}
 
 static void on_alarm(int signal)
 {
     (void)signal;
-    char text[200];
-    int size =
-        snprintf(text, sizeof text, "flip: hangs: %s %s bit %llu\n", at.image, at.file, (unsigned long long)at.bit);
-    if (size > 0 && write(2, text, (size_t)size) < 0) _exit(3);
+    tell("hangs", "");
     _exit(3);
 }
 
@@ -313,17 +361,34 @@ static int compare(const struct answers *answers, const struct answers *truth, c
         if (answers->items[i].is_noticed) {
             is_noticed = true;
         } else if (i >= truth->count || answers->items[i].hash != truth->items[i].hash) {
-            fprintf(stderr, "flip: %s %s bit %llu: the %s is given another answer %d\n", at.image, at.file,
-                    (unsigned long long)at.bit, who, i);
+            char text[60];
+            snprintf(text, sizeof text, " is given another answer %d", i);
+            tell(who, text);
             return 2;
         }
     }
     return answers->count == truth->count ? is_noticed : 2;
 }
 
-static void first_finding(void *user, const struct check_finding *finding)
+struct named {
+    const char *file; /* that is damaged */
+    int64_t from, to; /* what is damaged of it, in bytes */
+    int count, placed;
+    char other[120]; /* another place that was named */
+};
+
+static void note_finding(void *user, const struct check_finding *finding)
 {
-    if (finding->is_damage) (*(int *)user)++;
+    struct named *named = user;
+    if (!finding->is_damage) return;
+    named->count++;
+    bool is_place =
+        finding->size == 0 || (finding->offset < named->to && finding->offset + finding->size > named->from);
+    if (is_place && named->file && strcmp(finding->file, named->file) == 0)
+        named->placed++;
+    else
+        snprintf(named->other, sizeof named->other, "%s at %lld, %lld bytes: %.60s", finding->file,
+                 (long long)finding->offset, (long long)finding->size, finding->message);
 }
 
 struct lost {
@@ -355,8 +420,11 @@ static const char *judge_copy(const char *path, const struct answers *truth, con
     struct check_counts checked;
     struct orch_error err = ORCH_ERROR_INIT;
     const char *wrong = NULL;
-    int named = 0;
-    if (store_check(path, first_finding, &named, &checked, &err) < 0 || named > 0) return "the copy is damaged";
+    struct named named = {.file = NULL};
+    if (store_check(path, note_finding, &named, &checked, &err) < 0 || named.count > 0) {
+        tell("the copy: ", named.other);
+        return "the copy is damaged";
+    }
     if (store_open(path, &options, &store, &err) < 0) return "the copy cannot be opened";
     for (int64_t number = 1; number <= SMALL_EXECUTIONS && !wrong; number++) {
         struct answers answers = {.count = 0};
@@ -370,7 +438,12 @@ static const char *judge_copy(const char *path, const struct answers *truth, con
             *ret_less = true;
             if (!lost->is_told[number] && !lost->is_log_told)
                 wrong = "an execution is another one, and nobody was told";
-            if (!is_missing && !is_marked) wrong = "an execution is another one, and not marked";
+            if (!is_missing && !is_marked) {
+                char text[60];
+                snprintf(text, sizeof text, "number %d, state %u", (int)number, row.state);
+                tell("not marked: ", text);
+                wrong = "an execution is another one, and not marked";
+            }
         }
         arena_done(&arena);
     }
@@ -390,90 +463,12 @@ static void try_salvage(const struct image *image, const struct answers *truth, 
     /* Without the first page there is nothing to go by; but a single bit of it is put right. */
     const char *wrong = code == 0 ? judge_copy(path, truth, &lost, &is_less) : must_work ? err.message : NULL;
     if (wrong) {
-        fprintf(stderr, "flip: %s %s bit %llu: salvage: %s\n", at.image, at.file, (unsigned long long)at.bit, wrong);
+        tell("salvage: ", wrong);
         counts->salvaged_badly++;
     }
     counts->salvaged++;
     counts->salvaged_less += is_less || code < 0;
     (void)file_remove_tree(path, NULL); /* only space */
-}
-
-static void try_bit(const struct image *image, const struct kept *kept, uint64_t bit, const struct answers *truth,
-                    bool with_salvage, struct counts *counts)
-{
-    char path[300];
-    struct answers answers;
-    at.image = strrchr(image->path, '/') + 1;
-    at.file = kept->name;
-    at.bit = bit;
-    (void)alarm(BIT_SECONDS);
-    file_path(image, kept->name, path);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    unsigned char byte = kept->bytes[bit / 8] ^ (unsigned char)(1 << (bit % 8));
-    if (fd < 0 || pwrite(fd, &byte, 1, (off_t)(bit / 8)) != 1) die(path);
-    close(fd);
-
-    ask_all(image->path, STORE_READ, &answers);
-    int reader = compare(&answers, truth, "reader");
-    struct check_counts checked;
-    struct orch_error err = ORCH_ERROR_INIT;
-    int named = 0;
-    if (store_check(image->path, first_finding, &named, &checked, &err) < 0) {
-        fprintf(stderr, "flip: %s %s bit %llu: doctor: %s\n", at.image, at.file, (unsigned long long)bit, err.message);
-        counts->strange++;
-    }
-
-    if (with_salvage) try_salvage(image, truth, strcmp(kept->name, "orch.db") == 0, counts);
-
-    /* The owner, with the same bit. */
-    kept->bytes[bit / 8] ^= (unsigned char)(1 << (bit % 8));
-    ask_all(image->path, STORE_OWN, &answers);
-    int owner = compare(&answers, truth, "owner");
-    if (answers.items[0].is_noticed) {
-        for (int i = 0; i < image->count; i++) {
-            if (strcmp(image->files[i].name, "lock") == 0 || is_as_kept(image, &image->files[i])) continue;
-            fprintf(stderr, "flip: %s %s bit %llu: %s was changed by an owner that refused it: %s\n", at.image, at.file,
-                    (unsigned long long)bit, image->files[i].name, answers.error.message);
-            counts->changed++;
-        }
-    }
-    kept->bytes[bit / 8] ^= (unsigned char)(1 << (bit % 8));
-    restore(image);
-
-    counts->bits++;
-    if (reader == 2 || owner == 2)
-        counts->silent++;
-    else if (reader == 1 || owner == 1)
-        counts->noticed++;
-    else
-        counts->harmless++;
-    if ((reader == 1 || owner == 1) && named == 0) {
-        fprintf(stderr, "flip: %s %s bit %llu: noticed (%s) and not named by doctor\n", at.image, at.file,
-                (unsigned long long)bit, answers.error.message);
-        counts->unnamed++;
-    }
-}
-
-static void add_counts(struct counts *sum, const struct counts *more)
-{
-    sum->bits += more->bits;
-    sum->noticed += more->noticed;
-    sum->harmless += more->harmless;
-    sum->silent += more->silent;
-    sum->unnamed += more->unnamed;
-    sum->changed += more->changed;
-    sum->strange += more->strange;
-    sum->salvaged += more->salvaged;
-    sum->salvaged_less += more->salvaged_less;
-    sum->salvaged_badly += more->salvaged_badly;
-}
-
-static void print_counts(const char *name, const char *file, const struct counts *counts)
-{
-    printf("%-8s %-12s %9llu bits: %llu detected, %llu harmless, %llu silently different\n", name, file,
-           (unsigned long long)counts->bits, (unsigned long long)counts->noticed, (unsigned long long)counts->harmless,
-           (unsigned long long)counts->silent);
-    fflush(stdout);
 }
 
 static uint64_t next_random(uint64_t *seed)
@@ -485,106 +480,425 @@ static uint64_t next_random(uint64_t *seed)
     return z ^ (z >> 31);
 }
 
+/* The file with its damage; false when it is no other than before. */
+static bool make_damaged(const struct kept *kept, const struct damage *damage, struct kept *ret)
+{
+    size_t first = (size_t)(damage->bit / 8);
+    uint64_t seed = damage->seed;
+    *ret = *kept;
+    ret->bytes = malloc(kept->size + 1);
+    if (!ret->bytes) die("memory");
+    memcpy(ret->bytes, kept->bytes, kept->size);
+    if (damage->kind == DAMAGE_BIT) ret->bytes[first] ^= (unsigned char)(1 << (damage->bit % 8));
+    if (damage->kind == DAMAGE_CUT) ret->size = first;
+    for (size_t i = first; i < first + damage->size && i < kept->size; i++)
+        ret->bytes[i] = damage->kind == DAMAGE_ZEROS ? 0 : (unsigned char)next_random(&seed);
+    return ret->size != kept->size || memcmp(ret->bytes, kept->bytes, kept->size) != 0;
+}
+
+static void put_damaged(const struct image *image, const struct kept *damaged, const struct damage *damage)
+{
+    char path[300];
+    if (damage->kind != DAMAGE_BIT) {
+        put_back(image, damaged);
+        return;
+    }
+    file_path(image, damaged->name, path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, damaged->bytes + damage->bit / 8, 1, (off_t)(damage->bit / 8)) != 1) die(path);
+    close(fd);
+}
+
+static void ask_doctor(const struct image *image, const struct kept *kept, const struct damage *damage,
+                       struct named *named, struct counts *counts)
+{
+    struct check_counts checked;
+    struct orch_error err = ORCH_ERROR_INIT;
+    int64_t first = (int64_t)(damage->bit / 8);
+    *named =
+        (struct named){.file = kept->name, .from = first, .to = first + (int64_t)(damage->size ? damage->size : 1)};
+    if (damage->kind == DAMAGE_CUT) named->to = INT64_MAX;
+    counts->asked++;
+    if (store_check(image->path, note_finding, named, &checked, &err) < 0) {
+        tell("doctor: ", err.message);
+        counts->strange++;
+    }
+}
+
+static void add_outcome(struct counts *counts, int outcome)
+{
+    counts->bits++;
+    (*(outcome == 2 ? &counts->silent : outcome == 1 ? &counts->noticed : &counts->harmless))++;
+}
+
+/* Gives 0 when it was harmless, 1 when it was noticed, 2 when something else was answered. */
+static int try_damage(struct image *image, int index, const struct damage *damage, const struct answers *truth,
+                      bool is_sample, struct counts *counts)
+{
+    struct answers answers;
+    struct kept *kept = &image->files[index], whole = *kept, damaged;
+    at.image = strrchr(image->path, '/') + 1;
+    at.file = kept->name;
+    at.kind = damage_texts[damage->kind];
+    at.bit = damage->bit;
+    if (!make_damaged(&whole, damage, &damaged)) {
+        free(damaged.bytes);
+        return 0;
+    }
+    (void)alarm(DAMAGE_SECONDS);
+    put_damaged(image, &damaged, damage);
+
+    ask_all(image->path, STORE_READ, &answers);
+    int reader = compare(&answers, truth, "the reader");
+    struct orch_error noticed = answers.error;
+    struct named named = {.count = 0};
+    if (is_sample) {
+        ask_doctor(image, &whole, damage, &named, counts);
+        /* Without its first page, or with too little of it, there is nothing to go by. */
+        try_salvage(image, truth, strcmp(whole.name, "orch.db") == 0 && damage->kind == DAMAGE_BIT, counts);
+    }
+
+    /* The owner, with the same damage. */
+    *kept = damaged;
+    ask_all(image->path, STORE_OWN, &answers);
+    int owner = compare(&answers, truth, "the owner");
+    if (answers.items[0].is_noticed) {
+        for (int i = 0; i < image->count; i++) {
+            if (strcmp(image->files[i].name, "lock") == 0 || is_as_kept(image, &image->files[i])) continue;
+            tell(image->files[i].name, " was changed by an owner that refused it");
+            counts->changed++;
+        }
+    }
+    *kept = whole;
+    free(damaged.bytes);
+    restore(image);
+
+    if (noticed.code == 0) noticed = answers.error;
+    int outcome = reader == 2 || owner == 2 ? 2 : reader == 1 || owner == 1;
+    add_outcome(counts, outcome);
+    if (!is_sample || outcome != 1) return outcome;
+    if (named.count == 0) {
+        tell("noticed and not named by doctor: ", noticed.message);
+        counts->unnamed++;
+    } else if (named.placed == 0) {
+        tell("doctor names another place: ", named.other);
+        counts->misplaced++;
+    }
+    return outcome;
+}
+
+/*
+ * Bits behind a checksum.
+ */
+
+#define CLASSES_MAX 256
+
+/* The database is not a connection's: one that stays would keep the index of the log for all others of the process. */
+struct classes {
+    sqlite3_file *database;
+    const char *path;
+    size_t page_size;
+    signed char outcomes[CLASSES_MAX]; /* of each page or frame: -1 not known yet */
+};
+
+static void classes_open(struct classes *classes, const struct image *image)
+{
+    char path[300];
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name(VFS_STRICT));
+    const unsigned char *head = image->files[0].bytes;
+    file_path(image, "orch.db", path);
+    classes->page_size = (size_t)head[16] << 8 | (size_t)head[17];
+    classes->path = sqlite3_create_filename(path, "", "", 0, NULL);
+    classes->database = vfs ? calloc(1, (size_t)vfs->szOsFile) : NULL;
+    if (!classes->path || !classes->database || !page_size_is_valid((int64_t)classes->page_size) ||
+        vfs->xOpen(vfs, classes->path, classes->database, flags, &flags) != SQLITE_OK)
+        die(path);
+}
+
+static void classes_close(struct classes *classes)
+{
+    (void)classes->database->pMethods->xClose(classes->database); /* it was only read */
+    free(classes->database);
+    sqlite3_free_filename(classes->path);
+}
+
+/* The number of the page or frame that a bit is in; -1 when it has to be tried whole. */
+static int class_of(const struct classes *classes, const struct kept *kept, uint64_t bit)
+{
+    uint64_t byte = bit / 8, frame_size = classes->page_size + FRAME_HEAD_SIZE, number = CLASSES_MAX;
+    if (strcmp(kept->name, "orch.db") == 0 && byte >= 100) number = byte / classes->page_size;
+    if (strcmp(kept->name, "orch.db-wal") == 0 && byte >= LOG_HEADER_SIZE &&
+        (byte - LOG_HEADER_SIZE) % frame_size >= FRAME_HEAD_SIZE)
+        number = (byte - LOG_HEADER_SIZE) / frame_size;
+    return number < CLASSES_MAX ? (int)number : -1;
+}
+
+static bool page_is_refused(const struct classes *classes, int number)
+{
+    static unsigned char page[PAGE_SIZE_MAX];
+    return classes->database->pMethods->xRead(classes->database, page, (int)classes->page_size,
+                                              number * (sqlite3_int64)classes->page_size) == SQLITE_IOERR_DATA;
+}
+
+/* As it is when a store is opened: SQLite takes the log for as long as it is right, and that has to be far enough. */
+static bool log_is_refused(const struct image *image)
+{
+    struct store *store = NULL;
+    struct orch_error err = ORCH_ERROR_INIT;
+    char path[300];
+    int dir_fd = open(image->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0 || sqlite_reader_open(image->path, VFS_STRICT, &store, &err) < 0) die(err.message);
+    int code = sqlite3_exec(sqlite_reader(store), "PRAGMA user_version", NULL, NULL, NULL) != SQLITE_OK
+                   ? 0
+                   : log_end_check(dir_fd, sqlite_reader(store), image->path, &err);
+    (void)store_close(store);
+    close(dir_fd);
+    file_path(image, "orch.db-shm", path);
+    (void)unlink(path); /* as after a crash */
+    return code == ORCH_ERR_CORRUPT;
+}
+
+static bool is_refused(const struct image *image, const struct classes *classes, const struct kept *kept, uint64_t bit,
+                       int number)
+{
+    char path[300];
+    file_path(image, kept->name, path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    unsigned char byte = kept->bytes[bit / 8] ^ (unsigned char)(1 << (bit % 8));
+    if (fd < 0 || pwrite(fd, &byte, 1, (off_t)(bit / 8)) != 1) die(path);
+    bool refused = strcmp(kept->name, "orch.db") == 0 ? page_is_refused(classes, number) : log_is_refused(image);
+    if (pwrite(fd, kept->bytes + bit / 8, 1, (off_t)(bit / 8)) != 1) die(path);
+    close(fd);
+    return refused;
+}
+
+static void try_bit(struct image *image, int index, uint64_t bit, const struct answers *truth, bool is_deep,
+                    bool is_sample, struct classes *classes, struct counts *counts)
+{
+    const struct damage damage = {.kind = DAMAGE_BIT, .bit = bit};
+    int number = class_of(classes, &image->files[index], bit);
+    if (number >= 0 && !is_deep && classes->outcomes[number] >= 0 &&
+        is_refused(image, classes, &image->files[index], bit, number)) {
+        add_outcome(counts, classes->outcomes[number]);
+        return;
+    }
+    int outcome = try_damage(image, index, &damage, truth, is_sample, counts);
+    counts->deep++;
+    if (number < 0) return;
+    if (classes->outcomes[number] >= 0 && classes->outcomes[number] != outcome) {
+        tell("other bits of the page ended otherwise", "");
+        counts->strange++;
+    }
+    classes->outcomes[number] = (signed char)outcome;
+}
+
+static void add_counts(struct counts *sum, const struct counts *more)
+{
+    sum->bits += more->bits;
+    sum->deep += more->deep;
+    sum->noticed += more->noticed;
+    sum->harmless += more->harmless;
+    sum->silent += more->silent;
+    sum->asked += more->asked;
+    sum->unnamed += more->unnamed;
+    sum->misplaced += more->misplaced;
+    sum->changed += more->changed;
+    sum->strange += more->strange;
+    sum->salvaged += more->salvaged;
+    sum->salvaged_less += more->salvaged_less;
+    sum->salvaged_badly += more->salvaged_badly;
+}
+
+static void print_counts(const char *name, const char *file, const char *what, const struct counts *counts)
+{
+    printf("%-8s %-12s %9llu %s: %llu detected, %llu harmless, %llu silently different\n", name, file,
+           (unsigned long long)counts->bits, what, (unsigned long long)counts->noticed,
+           (unsigned long long)counts->harmless, (unsigned long long)counts->silent);
+}
+
+/* What comes of a file, shared by all processes. */
+struct result {
+    struct counts bits, pieces;
+};
+
 struct options {
-    uint64_t bits, seed, share, shares;
+    uint64_t bits, pieces, seed, jobs, sample, deep;
+    bool has_small_pages;
 };
 
 static void check_truth(const struct image *image, const struct answers *truth)
 {
     struct check_counts checked;
     struct orch_error err = ORCH_ERROR_INIT;
-    int named = 0;
+    struct named named = {.file = NULL};
     for (int i = 0; i < truth->count; i++)
         if (truth->items[i].is_noticed) {
             fprintf(stderr, "flip: the truth is damaged: %s\n", truth->error.message);
             exit(2);
         }
-    if (store_check(image->path, first_finding, &named, &checked, &err) < 0 || named > 0 ||
+    if (store_check(image->path, note_finding, &named, &checked, &err) < 0 || named.count > 0 ||
         checked.executions != image->executions || (checked.blobs == 0) != (image->executions == 1)) {
-        fprintf(stderr, "flip: doctor finds %d faults in the truth: %s\n", named, err.message);
+        fprintf(stderr, "flip: doctor finds %d faults in the truth: %s\n", named.count, err.message);
         exit(2);
     }
 }
 
-/* Of a drawn number of bits each file gets its part, and at least 200. */
-static struct counts try_image(const struct image *image, const struct options *options)
+/* Cuts at any byte; spans of up to a page and more. */
+static struct damage draw_piece(uint64_t *seed, size_t size)
 {
-    struct counts sum = {0};
+    static const size_t spans[] = {1, 2, 8, 24, 512, 536, 4096, 20000};
+    struct damage damage = {.kind = DAMAGE_NOISE + (enum damage_kind)(next_random(seed) % 3)};
+    damage.bit = next_random(seed) % size * 8;
+    damage.seed = next_random(seed);
+    size_t span = spans[next_random(seed) % (sizeof spans / sizeof *spans)];
+    if (damage.kind != DAMAGE_CUT) damage.size = span;
+    return damage;
+}
+
+/* One job's share. Of a drawn number of bits each file gets its part, and at least 200. */
+static void try_image(struct image *image, const struct options *options, uint64_t job, struct result *results)
+{
     struct answers truth;
+    struct classes classes = {.page_size = 0};
     uint64_t total = 0, seed = options->seed;
-    const char *name = strrchr(image->path, '/') + 1;
+    copy_image(image, job);
     ask_all(image->path, STORE_READ, &truth);
     restore(image);
-    for (int i = 0; i < image->count; i++)
-        printf("%-8s %-12s %zu bytes\n", name, image->files[i].name, image->files[i].size);
     check_truth(image, &truth);
+    classes_open(&classes, image);
     for (int i = 0; i < image->count; i++) total += image->files[i].size * 8;
     for (int i = 0; i < image->count; i++) {
-        const struct kept *kept = &image->files[i];
-        uint64_t size = kept->size * 8, wanted = size;
-        struct counts counts = {0};
+        uint64_t size = image->files[i].size * 8, wanted = size;
+        if (size == 0) continue;
         if (options->bits > 0) {
             wanted = options->bits * size / total;
             if (wanted < 200) wanted = size < 200 ? size : 200;
         }
+        memset(classes.outcomes, -1, sizeof classes.outcomes);
         for (uint64_t n = 0; n < wanted; n++) {
-            if (n % options->shares != options->share) continue;
-            try_bit(image, kept, options->bits > 0 && wanted < size ? next_random(&seed) % size : n, &truth,
-                    options->bits > 0 || n / options->shares % 64 == 0, &counts);
+            uint64_t dice = n, bit = options->bits > 0 && wanted < size ? next_random(&seed) % size : n;
+            if (n % options->jobs != job) continue;
+            bool is_deep = next_random(&dice) % options->deep == 0;
+            bool is_sample = next_random(&dice) % options->sample == 0;
+            try_bit(image, i, bit, &truth, is_deep, is_sample, &classes, &results[i].bits);
         }
-        print_counts(name, kept->name, &counts);
-        add_counts(&sum, &counts);
+        for (uint64_t n = 0; n < options->pieces; n++) {
+            struct damage damage = draw_piece(&seed, image->files[i].size);
+            if (n % options->jobs == job) (void)try_damage(image, i, &damage, &truth, true, &results[i].pieces);
+        }
     }
-    return sum;
+    classes_close(&classes);
+}
+
+static bool read_options(int argc, char **argv, struct options *options)
+{
+    bool ok = argc % 2 == 1;
+    for (int i = 1; i + 1 < argc && ok; i += 2) {
+        struct orch_str value = str_from(argv[i + 1]);
+        if (strcmp(argv[i], "--bits") == 0)
+            ok = str_to_uint64(value, &options->bits);
+        else if (strcmp(argv[i], "--pieces") == 0)
+            ok = str_to_uint64(value, &options->pieces);
+        else if (strcmp(argv[i], "--seed") == 0)
+            ok = str_to_uint64(value, &options->seed);
+        else if (strcmp(argv[i], "--jobs") == 0)
+            ok = str_to_uint64(value, &options->jobs) && options->jobs >= 1 && options->jobs <= JOBS_MAX;
+        else if (strcmp(argv[i], "--sample") == 0)
+            ok = str_to_uint64(value, &options->sample) && options->sample >= 1;
+        else if (strcmp(argv[i], "--deep") == 0)
+            ok = str_to_uint64(value, &options->deep) && options->deep >= 1;
+        else if (strcmp(argv[i], "--pages") == 0)
+            ok = (options->has_small_pages = str_is(value, "small")) || str_is(value, "usual");
+        else
+            ok = false;
+    }
+    if (!ok)
+        fprintf(stderr, "usage: flip [--bits N] [--pieces N] [--seed N] [--jobs N] [--pages small|usual] [--sample N] "
+                        "[--deep N]\n");
+    return ok;
+}
+
+/* Every job in a process of its own, with stores of its own. */
+static bool run_jobs(struct image images[IMAGES], const struct options *options,
+                     struct result results[][IMAGES][FILES_MAX])
+{
+    bool ok = true;
+    fflush(stdout);
+    for (uint64_t job = 0; job < options->jobs; job++) {
+        pid_t pid = fork();
+        if (pid < 0) die("fork");
+        if (pid > 0) continue;
+        (void)signal(SIGALRM, on_alarm);
+        for (int i = 0; i < IMAGES; i++) try_image(&images[i], options, job, results[job][i]);
+        _exit(0);
+    }
+    for (uint64_t job = 0; job < options->jobs; job++) {
+        int status = 0;
+        if (wait(&status) < 0 || status != 0) ok = false;
+    }
+    return ok;
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seed = 1, .shares = 1};
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const char *value = argv[i + 1], *slash = strchr(value, '/');
-        bool ok = true;
-        if (strcmp(argv[i], "--bits") == 0)
-            ok = str_to_uint64(str_from(value), &options.bits);
-        else if (strcmp(argv[i], "--seed") == 0)
-            ok = str_to_uint64(str_from(value), &options.seed);
-        else if (strcmp(argv[i], "--share") == 0)
-            ok = slash && str_to_uint64(str_of(value, (size_t)(slash - value)), &options.share) &&
-                 str_to_uint64(str_from(slash + 1), &options.shares) && options.share < options.shares;
-        else
-            ok = false;
-        if (!ok) {
-            fprintf(stderr, "usage: flip [--bits N] [--seed N] [--share I/N]\n");
-            return 2;
-        }
-    }
+    struct options options = {.seed = 1, .jobs = 1, .sample = 1, .deep = 1};
+    if (!read_options(argc, argv, &options)) return 2;
+    /* It opens some millions of databases, each in one thread at a time, and nobody asks how much memory it has. */
+    if (sqlite3_config(SQLITE_CONFIG_MULTITHREAD) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK)
+        die("SQLite");
     char folder[100];
-    struct image images[3] = {{.count = 0}};
-    struct counts sum = {0};
+    static struct image images[IMAGES];
+    struct counts bits = {0}, pieces = {0}, sum = {0};
     const char *tmp = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%.60s/orch-flip-XXXXXX",
              tmp                             ? tmp
              : access("/dev/shm", W_OK) == 0 ? "/dev/shm"
                                              : "/tmp");
     if (!mkdtemp(folder)) die(folder);
-    (void)signal(SIGALRM, on_alarm);
+    size_t size = sizeof(struct result) * JOBS_MAX * IMAGES * FILES_MAX;
+    struct result(*results)[IMAGES][FILES_MAX] =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (results == MAP_FAILED) die("mmap");
     printf("seed %llu\n", (unsigned long long)options.seed);
-    make_image(&images[0], folder, "closed", SMALL_CLOSED);
-    make_image(&images[1], folder, "crashed", SMALL_CRASHED);
-    make_image(&images[2], folder, "young", SMALL_YOUNG);
-    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
-        struct counts counts = try_image(&images[i], &options);
-        add_counts(&sum, &counts);
-        for (int j = 0; j < images[i].count; j++) free(images[i].files[j].bytes);
-    }
-    (void)alarm(0);
+    make_image(&images[0], folder, "closed", SMALL_CLOSED, options.has_small_pages);
+    make_image(&images[1], folder, "crashed", SMALL_CRASHED, options.has_small_pages);
+    make_image(&images[2], folder, "young", SMALL_YOUNG, options.has_small_pages);
+    bool ok = run_jobs(images, &options, results);
     (void)file_remove_tree(folder, NULL); /* only space */
-    print_counts("all", "", &sum);
-    printf("%llu noticed and not named by doctor, %llu files changed by an owner that refused, %llu other failures\n",
-           (unsigned long long)sum.unnamed, (unsigned long long)sum.changed, (unsigned long long)sum.strange);
+    for (int i = 0; i < IMAGES; i++) {
+        const char *name = strrchr(images[i].path, '/') + 1;
+        for (int j = 0; j < images[i].count; j++) {
+            struct result file = {0};
+            for (uint64_t job = 0; job < options.jobs; job++) {
+                add_counts(&file.bits, &results[job][i][j].bits);
+                add_counts(&file.pieces, &results[job][i][j].pieces);
+            }
+            printf("%-8s %-12s %9zu bytes\n", name, images[i].files[j].name, images[i].files[j].size);
+            print_counts(name, images[i].files[j].name, "bits", &file.bits);
+            if (options.pieces > 0) print_counts(name, images[i].files[j].name, "pieces", &file.pieces);
+            add_counts(&bits, &file.bits);
+            add_counts(&pieces, &file.pieces);
+            free(images[i].files[j].bytes);
+        }
+    }
+    print_counts("all", "", "bits", &bits);
+    if (options.pieces > 0) print_counts("all", "", "pieces", &pieces);
+    printf("%llu bits were tried whole, %llu by the checksum of their page or frame\n", (unsigned long long)bits.deep,
+           (unsigned long long)(bits.bits - bits.deep));
+    add_counts(&sum, &bits);
+    add_counts(&sum, &pieces);
+    printf("doctor asked of %llu: %llu noticed and not named by doctor, %llu named at another place, %llu files "
+           "changed by an owner that "
+           "refused, %llu other failures\n",
+           (unsigned long long)sum.asked, (unsigned long long)sum.unnamed, (unsigned long long)sum.misplaced,
+           (unsigned long long)sum.changed, (unsigned long long)sum.strange);
     printf("%llu salvaged: %llu whole, %llu with something missing and told, %llu wrongly\n",
            (unsigned long long)sum.salvaged,
            (unsigned long long)(sum.salvaged - sum.salvaged_less - sum.salvaged_badly),
            (unsigned long long)sum.salvaged_less, (unsigned long long)sum.salvaged_badly);
-    return sum.silent || sum.unnamed || sum.changed || sum.strange || sum.salvaged_badly ? 1 : 0;
+    if (!ok) printf("not all was tried\n");
+    bool is_wrong = sum.silent || sum.unnamed || sum.misplaced || sum.changed || sum.strange || sum.salvaged_badly;
+    return is_wrong || !ok ? 1 : 0;
 }

@@ -4,6 +4,7 @@
 #include "small_store.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ struct making {
     struct arena arena;
 };
 
-static char blob_text[3000];
+static char blob_text[600];
 
 static void step(struct making *making, const struct core_input *input, bool has_blob)
 {
@@ -111,7 +112,7 @@ static void make_execution(struct making *making, int kind)
 {
     struct core_env env = {0};
     struct value given = value_null();
-    char text[1500];
+    char text[1100]; /* longer than what a row keeps */
     making->core = core_new(making->workflow, 1, &env, NULL);
     making->seq = 1;
     arena_init(&making->arena, NULL, 0);
@@ -160,19 +161,28 @@ static void make_execution(struct making *making, int kind)
     arena_done(&making->arena);
 }
 
-void small_store_make(const char *path, enum small_store_kind store_kind)
+/* Called by SQLite with each connection that is opened. A database that is there keeps the size it has. */
+static int set_page_size(sqlite3 *db, char **message, const struct sqlite3_api_routines *routines)
+{
+    (void)message, (void)routines;
+    return sqlite3_exec(db, "PRAGMA page_size=512", NULL, NULL, NULL);
+}
+
+void small_store_make(const char *path, enum small_store_kind store_kind, bool has_small_pages)
 {
     pid_t pid = fork();
     if (pid < 0) die("fork", NULL);
     if (pid > 0) {
         int status = 0;
-        if (waitpid(pid, &status, 0) != pid || (store_kind != SMALL_CLOSED ? !WIFSIGNALED(status) : status != 0)) die("child", NULL);
+        bool is_waited = waitpid(pid, &status, 0) == pid;
+        if (!is_waited || (store_kind != SMALL_CLOSED ? !WIFSIGNALED(status) : status != 0)) die("child", NULL);
         return;
     }
     struct orch_error err = ORCH_ERROR_INIT;
     struct store_options options = {.mode = STORE_OWN};
     struct making making = {.store = NULL};
     struct arena arena;
+    if (has_small_pages && sqlite3_auto_extension((void (*)(void))set_page_size) != SQLITE_OK) die("page size", NULL);
     arena_init(&arena, NULL, 0);
     memset(blob_text, 'b', sizeof blob_text);
     blob_text[0] = blob_text[sizeof blob_text - 1] = '"';

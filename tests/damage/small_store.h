@@ -5,6 +5,8 @@
 #ifndef TEST_DAMAGE_SMALL_STORE_H
 #define TEST_DAMAGE_SMALL_STORE_H
 
+#include <stdbool.h>
+
 #include "store/store.h"
 
 #define SMALL_EXECUTIONS 5 /* in the young one: 1 */
@@ -15,7 +17,7 @@ enum small_store_kind {
     SMALL_YOUNG,   /* killed after the first run was recorded: all of it is in the log */
 };
 
-/* Makes it in a directory that is not there yet. */
-void small_store_make(const char *path, enum small_store_kind kind);
+/* Makes it in a directory that is not there yet; small pages are of 512 bytes, others as usual. */
+void small_store_make(const char *path, enum small_store_kind kind, bool has_small_pages);
 
 #endif
