@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "store/sqlite.h"
@@ -79,7 +80,8 @@ static int refuse_empty(const struct sqlite_store *store, struct orch_error *err
 {
     struct stat st;
     if (fstatat(store->dir_fd, "orch.db", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size > 0) return 0;
-    if (!lock_is_noted(store->dir_fd)) return error_set(err, ORCH_ERR_NOT_FOUND, "%s is empty", store->database);
+    bool was_complete = faccessat(store->dir_fd, "lock", F_OK, 0) == 0 && lock_is_noted(store->dir_fd);
+    if (!was_complete) return error_set(err, ORCH_ERR_NOT_FOUND, "%s is empty", store->database);
     (void)error_set(err, ORCH_ERR_CORRUPT, "%s is empty, but the store was complete once", store->database);
     error_hint(err, "restore it from a backup, or remove the whole directory to begin anew");
     return ORCH_ERR_CORRUPT;

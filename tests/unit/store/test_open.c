@@ -452,6 +452,30 @@ static void test_half_made(void **state)
     fixture_done(&f);
 }
 
+/* SQLite would remove the log of an empty database, and with it what could be saved. */
+static void test_emptied_keeps_log(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct stat st;
+    char db[128], log[140];
+    fixture_init(&f);
+    fixture_open(&f);
+    f.store = store_close(f.store);
+    database(&f, db);
+    snprintf(log, sizeof log, "%s-wal", db);
+    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "commits", 7), 7);
+    (void)close(fd);
+    assert_int_equal(truncate(db, 0), 0);
+    assert_refused(f.path, STORE_READ, ORCH_ERR_CORRUPT, "was complete once");
+    assert_refused(f.path, STORE_OWN, ORCH_ERR_CORRUPT, "was complete once");
+    assert_int_equal(stat(log, &st), 0);
+    assert_int_equal(st.st_size, 7);
+    fixture_done(&f);
+}
+
 static void test_places(void **state)
 {
     (void)state;
@@ -574,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_damaged_page),
         cmocka_unit_test(test_half_made),
+        cmocka_unit_test(test_emptied_keeps_log),
         cmocka_unit_test(test_shell_writes),
         cmocka_unit_test(test_half_made_reader),
         cmocka_unit_test(test_places),
