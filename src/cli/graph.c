@@ -14,7 +14,7 @@ struct graph_command {
     bool cycle;
     struct definition definition;
     const struct workflow *workflow; /* the definition's; NULL when it has errors */
-    struct arena scratch;
+    struct arena scratch, drawing;
     struct buf out;
 };
 
@@ -113,8 +113,12 @@ static int show_graph(struct graph_command *command, struct orch_error *err)
         layout_dot(command->workflow, &command->out);
     } else if (strcmp(command->format, "mermaid") == 0) {
         layout_mermaid(command->workflow, &command->out);
-    } else if (strcmp(command->format, "json") == 0) {
-        layout_json(command->workflow, &command->out);
+    } else if (strcmp(command->format, "json") == 0 || strcmp(command->format, "svg") == 0) {
+        struct picture picture;
+        if (picture_make(command->workflow, NULL, LAYERED_DOWN, &command->drawing, &command->scratch, &picture, err) < 0)
+            return cli_error(err);
+        if (command->format[0] == 's') layout_svg(&picture, &command->out);
+        else layout_json(&picture, &command->out);
     } else if (draw(command, err) < 0) {
         return cli_error(err);
     }
@@ -123,17 +127,12 @@ static int show_graph(struct graph_command *command, struct orch_error *err)
 
 static int format_check(const char *format, struct orch_error *err)
 {
-    static const char *const known[] = {"text", "dot", "mermaid", "json"};
+    static const char *const known[] = {"text", "svg", "dot", "mermaid", "json"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(format, known[i]) == 0) return 0;
     }
-    if (strcmp(format, "svg") == 0) {
-        (void)error_set(err, ORCH_ERR_UNSUPPORTED, "orch graph does not draw svg yet");
-        error_hint(err, "with Graphviz: orch graph FILE --format dot | dot -Tsvg > graph.svg");
-        return err->code;
-    }
     (void)error_set(err, ORCH_ERR_USAGE, "unknown format \"%.40s\"", format);
-    error_hint(err, "formats are text, dot, mermaid and json");
+    error_hint(err, "formats are text, svg, dot, mermaid and json");
     return err->code;
 }
 
@@ -165,7 +164,7 @@ int cli_graph(int argc, char **argv)
          .kind = OPTION_TEXT,
          .target = &command.format,
          .value = "FORMAT",
-         .help = "text (the usual), dot, mermaid or json"},
+         .help = "text (the usual), svg, dot, mermaid or json"},
         {.name = "cycle",
          .kind = OPTION_FLAG,
          .target = &command.cycle,
@@ -177,7 +176,7 @@ int cli_graph(int argc, char **argv)
         .arguments = "FILE",
         .summary = "Draws the graph of a workflow and says how long and how wide it is",
         .examples = "  orch graph etl.yaml\n"
-                    "  orch graph etl.yaml --format dot | dot -Tsvg > etl.svg\n"
+                    "  orch graph etl.yaml --format svg > etl.svg\n"
                     "  orch graph etl.yaml --cycle",
         .options = options,
         .positionals_min = 1,
@@ -188,9 +187,11 @@ int cli_graph(int argc, char **argv)
     if (exit_code >= 0) return exit_code;
 
     arena_init(&command.scratch, NULL, 0);
+    arena_init(&command.drawing, NULL, 0);
     buf_init(&command.out, NULL, 0);
     exit_code = run(&command, argv[1]);
     buf_done(&command.out);
+    arena_done(&command.drawing);
     arena_done(&command.scratch);
     return exit_code;
 }

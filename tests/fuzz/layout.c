@@ -101,14 +101,69 @@ static void expect_text(const struct workflow *workflow, const struct layout_tex
     arena_done(&scratch);
 }
 
+static bool is_inside(const struct layered_box *inner, const struct layered_box *outer)
+{
+    return inner->x > outer->x && inner->y > outer->y && inner->x + inner->width < outer->x + outer->width &&
+           inner->y + inner->height < outer->y + outer->height;
+}
+
+static bool is_apart(const struct layered_box *a, const struct layered_box *b)
+{
+    return a->x + a->width <= b->x || b->x + b->width <= a->x || a->y + a->height <= b->y || b->y + b->height <= a->y;
+}
+
+/* Two boxes are apart or one is around the other; every line ends at boxes and goes on in one direction. */
+static void expect_places(const struct picture *picture)
+{
+    const struct layered *layered = &picture->layered;
+    for (uint32_t i = 0; i < picture->item_count; i++) {
+        const struct layered_box *box = &layered->nodes[i];
+        PROPERTY(box->x >= 0 && box->y >= 0 && box->x + box->width <= layered->width &&
+                 box->y + box->height <= layered->height);
+        for (uint32_t k = 0; k < i; k++)
+            PROPERTY(is_apart(&layered->nodes[k], box) || is_inside(box, &layered->nodes[k]));
+    }
+    for (uint32_t e = 0; e < picture->edge_count; e++) {
+        uint32_t begin = layered->point_start[e], end = layered->point_start[e + 1];
+        PROPERTY(end - begin >= 2);
+        for (uint32_t i = begin + 1; i < end; i++) {
+            const struct layered_point *from = &layered->points[i - 1], *to = &layered->points[i];
+            PROPERTY(picture->direction == LAYERED_RIGHT ? from->x <= to->x : from->y <= to->y);
+        }
+    }
+}
+
+/* All of it well-formed as far as a look at its characters tells: nothing from outside opens a tag or an entity. */
+static void expect_svg(const struct buf *out)
+{
+    PROPERTY(!out->failed && utf8_is_valid(buf_str(out), NULL));
+    bool in_tag = false, in_quotes = false;
+    for (size_t at = 0; at < out->size; at++) {
+        char c = out->data[at];
+        PROPERTY((unsigned char)c >= 0x20 || c == '\n');
+        if (c == '"' && in_tag) in_quotes = !in_quotes;
+        if (c == '<') PROPERTY(!in_tag);
+        if (c == '<') in_tag = true;
+        if (c == '>' && !in_quotes) in_tag = false;
+        if (c != '&') continue;
+        struct orch_str rest = str_of(out->data + at, out->size - at);
+        PROPERTY(str_starts_with(rest, STR("&amp;")) || str_starts_with(rest, STR("&lt;")) ||
+                 str_starts_with(rest, STR("&gt;")) || str_starts_with(rest, STR("&quot;")) ||
+                 str_starts_with(rest, STR("&#39;")));
+    }
+    PROPERTY(!in_tag && !in_quotes && str_ends_with(buf_str(out), STR("</svg>\n")));
+}
+
 static void draw(const struct workflow *workflow, const struct layout_text_options *options)
 {
     struct orch_error err = ORCH_ERROR_INIT;
     struct value value;
-    struct arena arena;
+    struct arena arena, scratch;
+    struct picture picture;
     struct buf out;
 
     arena_init(&arena, NULL, FUZZ_MEMORY_MAX);
+    arena_init(&scratch, NULL, FUZZ_MEMORY_MAX);
     buf_init(&out, NULL, FUZZ_MEMORY_MAX);
     expect_text(workflow, options, &out);
     buf_clear(&out);
@@ -117,10 +172,19 @@ static void draw(const struct workflow *workflow, const struct layout_text_optio
     buf_clear(&out);
     layout_mermaid(workflow, &out);
     PROPERTY(!out.failed && utf8_is_valid(buf_str(&out), NULL));
-    buf_clear(&out);
-    layout_json(workflow, &out);
-    PROPERTY(!out.failed && json_parse(buf_str(&out), NULL, &arena, &value, &err) == 0);
+    for (int direction = 0; direction < 2; direction++) {
+        enum layered_direction to = direction == 0 ? LAYERED_DOWN : LAYERED_RIGHT;
+        PROPERTY(picture_make(workflow, NULL, to, &arena, &scratch, &picture, &err) == 0);
+        expect_places(&picture);
+        buf_clear(&out);
+        layout_json(&picture, &out);
+        PROPERTY(!out.failed && json_parse(buf_str(&out), NULL, &arena, &value, &err) == 0);
+        buf_clear(&out);
+        layout_svg(&picture, &out);
+        expect_svg(&out);
+    }
     buf_done(&out);
+    arena_done(&scratch);
     arena_done(&arena);
 }
 

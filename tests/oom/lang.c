@@ -21,7 +21,13 @@ static int draw(const struct workflow *workflow, struct arena *arena, struct buf
     if (r == 0) r = workflow_analyze(workflow, arena, &analysis, &err);
     if (r == 0) layout_dot(workflow, out);
     if (r == 0) layout_mermaid(workflow, out);
-    if (r == 0) layout_json(workflow, out);
+    struct arena scratch;
+    struct picture picture;
+    arena_init(&scratch, arena->allocator, 0);
+    if (r == 0) r = picture_make(workflow, NULL, LAYERED_DOWN, arena, &scratch, &picture, &err);
+    if (r == 0) layout_json(&picture, out);
+    if (r == 0) layout_svg(&picture, out);
+    arena_done(&scratch);
     return r;
 }
 

@@ -219,9 +219,11 @@ static void test_json(void **state)
     (void)state;
     struct fixture f;
     fixture_read(&f, workflow_text);
-    layout_json(f.workflow, &f.out);
-    struct value value;
     struct orch_error err = ORCH_ERROR_INIT;
+    struct picture picture;
+    assert_int_equal(picture_make(f.workflow, NULL, LAYERED_DOWN, &f.arena, &f.scratch, &picture, &err), 0);
+    layout_json(&picture, &f.out);
+    struct value value;
     assert_int_equal(json_parse(buf_str(&f.out), NULL, &f.arena, &value, &err), 0);
     const struct value *tasks = value_get(value, STR("tasks"));
     assert_non_null(tasks);
