@@ -7,7 +7,7 @@ for what in "$@"; do
     case $what in
     build) wanted="$wanted gcc libc6-dev binutils meson ninja-build pkg-config python3
                    libyaml-dev libpcre2-dev libsqlite3-dev libssl-dev libuv1-dev" ;;
-    test) wanted="$wanted libcmocka-dev g++ clang git procps tzdata" ;;
+    test) wanted="$wanted libcmocka-dev g++ clang git procps tzdata valgrind" ;;
     sanitize) wanted="$wanted clang llvm libclang-rt-dev" ;;
     *) echo "usage: setup.sh build|test|sanitize..." >&2; exit 2 ;;
     esac

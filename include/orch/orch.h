@@ -634,8 +634,8 @@ ORCH_API int orch_engine_open(const char *path, const struct orch_engine_options
 ORCH_API struct orch_engine *orch_engine_close(struct orch_engine *engine);
 
 /**
- * Keep the engine going until nothing is left to do: all executions are over, or none of them can go on by itself any more
- * before something is asked of them.
+ * Keep the engine going until all executions are over; it waits, for as long as it takes, for those that are paused or
+ * wait for an approval or event.
  *
  * @return 0, also when executions failed; the store's error, and then nothing more is recorded; ORCH_ERR_MISUSE in a
  *         callback
@@ -826,10 +826,10 @@ ORCH_API int orch_execution_result(struct orch_execution *execution, struct orch
  */
 ORCH_API int orch_execution_cancel(struct orch_execution *execution, const char *reason, struct orch_error *err);
 
-/** Let nothing new start; what runs goes on. Returns 0; ORCH_ERR_STATE when it is paused or over. */
+/** Let nothing new start; what runs goes on. Returns 0, also when it is paused; ORCH_ERR_STATE when it is over or being stopped. */
 ORCH_API int orch_execution_pause(struct orch_execution *execution, struct orch_error *err);
 
-/** Go on after orch_execution_pause. Returns 0; ORCH_ERR_STATE when it is not paused. */
+/** Go on after orch_execution_pause. Returns 0, also when it is not paused; ORCH_ERR_STATE when it is over. */
 ORCH_API int orch_execution_unpause(struct orch_execution *execution, struct orch_error *err);
 
 /**

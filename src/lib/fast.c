@@ -236,7 +236,14 @@ static int end_task(struct orch_execution *execution, struct orch_call *call, in
             pthread_mutex_unlock(&execution->engine->fast_lock);
         }
     }
-    return code;
+    /* Nothing follows what was stopped, it is no reason to skip: end_stopped. */
+    return was_stopped ? 0 : code;
+}
+
+/* What was stopped has not succeeded, whatever the lane was told. */
+static void end_stopped(struct fast *fast)
+{
+    for (uint32_t i = 0; i < fast->failed_count; i++) fast->states[fast->failed[i].task] = LANE_FAILED;
 }
 
 static int run_task(void *user, uint32_t task)
@@ -286,6 +293,7 @@ static void *fast_main(void *user)
         keep_failure(execution, 0, ORCH_ERR_TASK_FAILED, str_from(err.message));
         fast->states[0] = LANE_FAILED;
     }
+    end_stopped(fast);
     for (uint32_t i = 0; fast->kept && i < workflow->count; i++)
         if (fast->kept[i]) fast->states[i] = fast->kept[i] - 1;
     pthread_mutex_lock(&engine->fast_lock);
@@ -399,6 +407,7 @@ void fast_take_news(struct orch_engine *engine)
             return;
         }
         struct fast *fast = execution->fast;
+        engine->happened++;
         engine->fast_news = fast->news_next;
         fast->has_news = false;
         bool is_done = fast->is_done;
@@ -523,7 +532,7 @@ int fast_pause(struct orch_execution *execution, bool pause, struct orch_error *
     engine_enter(engine);
     if (fast->is_over)
         r = error_over(execution, err);
-    else if (fast->is_cancelled || atomic_load(&fast->is_paused) == pause)
+    else if (pause && fast->is_cancelled)
         r = error_set(err, ORCH_ERR_STATE, "run %s is %s", execution->id,
                       orch_execution_state_name(fast_state(execution)));
     if (!r) {
@@ -636,11 +645,14 @@ static enum task_state state_of(const struct orch_execution *execution, orch_tas
     *ret_failed = (struct failed_task){0};
     switch ((enum lane_state)lane_state_of(fast, task)) {
     case LANE_PENDING: return fast->is_over ? TASK_SKIPPED : TASK_PENDING;
-    case LANE_SUCCEEDED: return TASK_SUCCEEDED;
+    case LANE_SUCCEEDED:
+        if (fast->is_over || !atomic_load(&fast->stop)) return TASK_SUCCEEDED;
+        break; /* or it was stopped */
     case LANE_SKIPPED: return TASK_SKIPPED;
     case LANE_FAILED: break;
     }
     *ret_failed = find_failed(execution, task);
+    if (!ret_failed->code && lane_state_of(fast, task) == LANE_SUCCEEDED) return TASK_SUCCEEDED;
     if (ret_failed->code == ORCH_ERR_CANCELLED) return TASK_CANCELLED;
     if (ret_failed->code == ORCH_ERR_TIMEOUT) return TASK_TIMED_OUT;
     return TASK_FAILED;
@@ -756,6 +768,7 @@ int fast_task(struct orch_execution *execution, orch_task task, struct orch_task
         ret->error =
             text_copy(&execution->of_task, failed.code ? str_of(failed.text, failed.size) : STR("out of memory"));
     } else {
+        ret->error_code = lane_state_of(fast, task) == LANE_SKIPPED ? ORCH_ERR_DEPENDENCY : 0;
         ret->error = STR("");
     }
     ret->reason = state != TASK_SKIPPED                       ? STR("")

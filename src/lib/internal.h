@@ -154,7 +154,8 @@ struct orch_engine {
     struct orch_execution *buckets[LIB_BUCKETS];
     struct orch_execution *fasts; /* of the lane, newest first, until nobody holds them */
     uint32_t fasts_running;
-    bool is_pumping; /* a thread keeps it going; it may be waiting with the lock let go */
+    uint64_t happened; /* one more for each thing that somebody may wait for */
+    bool is_pumping;   /* a thread keeps it going; it may be waiting with the lock let go */
     pthread_t pump;
     uint32_t in_callback;      /* depth; whoever has the lock then is the pump */
     struct orch_error failure; /* of the store; code 0: none */

@@ -35,6 +35,7 @@ static void on_transitions(void *user, struct engine_execution *execution, uint6
     struct orch_engine *engine = user;
     const struct core *core = engine_execution_core(execution);
 
+    engine->happened++;
     if (!engine->options.on_event) return;
     for (uint32_t i = 0; i < count; i++) {
         const struct core_transition *t = &items[i];
@@ -80,6 +81,7 @@ static void on_ended(void *user, struct engine_execution *execution)
     struct orch_engine *engine = user;
     struct orch_execution *handle = execution_of(engine, engine_execution_number(execution));
 
+    engine->happened++;
     if (handle) execution_over(handle);
 }
 

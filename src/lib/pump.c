@@ -62,8 +62,9 @@ int engine_turn_once(struct orch_engine *engine, orch_time wait_us, struct orch_
     }
     engine->is_pumping = true;
     engine->pump = pthread_self();
+    uint64_t before = engine->happened;
     int r = turn(engine, err);
-    orch_time due = r ? 0 : loop_due(engine);
+    orch_time due = r || engine->happened != before ? 0 : loop_due(engine);
     if (due > wait_us) due = wait_us;
     if (!r && due > 0) {
         struct pollfd poll = {.fd = engine->descriptor, .events = POLLIN};
