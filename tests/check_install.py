@@ -14,11 +14,26 @@ PROGRAM = """
 #include <stdio.h>
 #include <string.h>
 
+static int one(struct orch_call *call, void *user)
+{
+    (void)user;
+    return orch_call_set_int(call, "n", 1);
+}
+
 int main(void)
 {
     struct orch_error err = ORCH_ERROR_INIT;
 
+    struct orch_engine *engine = NULL;
+    struct orch_workflow *workflow = NULL;
+
     if (strcmp(orch_version(), ORCH_VERSION) != 0 || err.code != 0) return 1;
+    if (orch_engine_open(NULL, NULL, &engine, &err) || orch_workflow_new("one", NULL, &workflow, &err) ||
+        orch_workflow_add_function(workflow, NULL, one, NULL, NULL, &err) ||
+        orch_workflow_add_shell(workflow, NULL, "true", NULL, &err) || orch_execution_run(engine, workflow, NULL, NULL, &err))
+        return fprintf(stderr, "%s\n", err.message), 1;
+    orch_workflow_free(workflow);
+    orch_engine_close(engine);
     return printf("%s %s\\n", orch_version(), orch_error_name(ORCH_ERR_NOT_FOUND)) < 0;
 }
 """
