@@ -748,7 +748,7 @@ struct orch_start_options {
     const char *parameters;    /* a JSON object; NULL: none */
     const char *by;            /* who starts it; NULL: nobody in particular */
     bool history;              /* in memory: keep a history, and tell of events, of a graph of functions too */
-    void (*on_end)(void *user, struct orch_execution *execution); /* it is over and recorded; may free it; may be NULL */
+    void (*on_end)(void *user, struct orch_execution *execution); /* it is over and recorded; may free it and start others, not run it again; may be NULL */
     void *user;                /* for on_end */
 };
 #define ORCH_START_OPTIONS_INIT {sizeof(struct orch_start_options), NULL, NULL, false, NULL, NULL}
@@ -857,7 +857,8 @@ ORCH_API int orch_execution_signal(struct orch_execution *execution, const char 
  * Run an execution that is over again: what has a result keeps it.
  *
  * @param from  path of a task: it and what follows it are run again; NULL: what failed, and what follows that
- * @return 0; ORCH_ERR_STATE when nothing failed, or it is not over; ORCH_ERR_NOT_FOUND; as orch_execution_start
+ * @return 0; ORCH_ERR_STATE when nothing failed, or it is not over; ORCH_ERR_NOT_FOUND; ORCH_ERR_MISUSE in its
+ *         on_end; as orch_execution_start
  */
 ORCH_API int orch_execution_retry(struct orch_execution *execution, const char *from, struct orch_error *err);
 
@@ -996,7 +997,8 @@ ORCH_API int orch_call_get_bool(struct orch_call *call, const char *path, bool *
  * @param key   the member: the output becomes an object; the same key again: the later counts. NULL: the output itself,
  *              instead of everything set before
  * @param json  any JSON; copied
- * @return 0; ORCH_ERR_INVALID when it is no JSON; ORCH_ERR_NO_MEMORY
+ * @return 0; ORCH_ERR_INVALID when it is no JSON; ORCH_ERR_LIMIT for more than 10,000 members set one by one;
+ *         ORCH_ERR_NO_MEMORY
  */
 ORCH_API int orch_call_set_json(struct orch_call *call, const char *key, const char *json);
 

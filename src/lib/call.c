@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MEMBERS_MAX   1000000u /* of an output */
+#define MEMBERS_MAX   10000u /* of an output, set one by one: each is looked for */
 #define LINE_SIZE_MAX (64u << 10)
 
 struct arena *call_arena(struct orch_call *call)
@@ -238,8 +238,9 @@ static int set(struct orch_call *call, const char *key, struct value value)
         }
     if (call->members_count == call->members_capacity) {
         uint32_t wanted = call->members_capacity ? call->members_capacity * 2 : 8;
-        struct value_member *grown =
-            wanted > MEMBERS_MAX ? NULL : ARENA_ARRAY(call_arena(call), wanted, struct value_member);
+        if (wanted > MEMBERS_MAX) wanted = MEMBERS_MAX;
+        if (wanted == call->members_capacity) return ORCH_ERR_LIMIT;
+        struct value_member *grown = ARENA_ARRAY(call_arena(call), wanted, struct value_member);
         if (!grown) return ORCH_ERR_NO_MEMORY;
         if (call->members_count) memcpy(grown, call->members, call->members_count * sizeof *grown);
         call->members = grown;

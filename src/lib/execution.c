@@ -89,7 +89,9 @@ void execution_over(struct orch_execution *execution)
     execution->is_alive = false;
     if (execution->on_end) {
         engine->in_callback++;
+        execution->is_ending = true;
         execution->on_end(execution->user, execution);
+        execution->is_ending = false;
         engine->in_callback--;
     }
     execution_drop(execution, 1);
@@ -350,7 +352,7 @@ int orch_execution_unpause(struct orch_execution *execution, struct orch_error *
 }
 
 /* What waits for nobody: no task of a graph of functions does. */
-static int fast_waits_for_nothing(struct orch_execution *execution, struct orch_error *err)
+static int fast_waits_for_nothing(const struct orch_execution *execution, struct orch_error *err)
 {
     return error_set(err, ORCH_ERR_STATE, "no task of run %s waits for that", execution->id);
 }
@@ -436,10 +438,12 @@ static int load_resume(struct orch_execution *execution, const char *from, struc
 
 int orch_execution_retry(struct orch_execution *execution, const char *from, struct orch_error *err)
 {
-    if (execution->fast) return fast_retry(execution, from, err);
     engine_enter(execution->engine);
     int r = engine_check(execution->engine, err);
-    if (!r) r = take_up(execution, load_retry, from, err);
+    /* The engine lets go of it when the callback returns. */
+    if (!r && execution->is_ending)
+        r = error_set(err, ORCH_ERR_MISUSE, "run %s is not run again in its on_end", execution->id);
+    if (!r) r = execution->fast ? fast_retry(execution, from, err) : take_up(execution, load_retry, from, err);
     engine_leave(execution->engine);
     return r;
 }

@@ -334,14 +334,13 @@ int fast_start(struct orch_engine *engine, struct orch_workflow *workflow, const
     execution->refs++; /* until it has its own */
     struct fast *fast = mem_resize(allocator, NULL, 0, sizeof *fast);
     uint8_t *states = fast ? mem_resize(allocator, NULL, 0, workflow->count) : NULL;
+    if (states) *fast = (struct fast){.states = states, .started_at = clock_wall()};
     if (!states || pthread_cond_init(&fast->changed, NULL)) {
         (void)mem_resize(allocator, states, states ? workflow->count : 0, 0);
         (void)mem_resize(allocator, fast, fast ? sizeof *fast : 0, 0);
         execution_drop(execution, 1);
         return error_memory(err);
     }
-    pthread_cond_t changed = fast->changed;
-    *fast = (struct fast){.states = states, .changed = changed, .started_at = clock_wall()};
     memset(states, LANE_PENDING, workflow->count);
     buf_init(&fast->lines, NULL, 0);
     arena_init(&fast->texts, allocator, 0);
@@ -582,9 +581,7 @@ int fast_retry(struct orch_execution *execution, const char *from, struct orch_e
     struct orch_engine *engine = execution->engine;
     struct fast *fast = execution->fast;
 
-    engine_enter(engine);
-    int r = engine_check(engine, err);
-    if (!r && !fast->is_over) r = error_set(err, ORCH_ERR_STATE, "run %s is not over", execution->id);
+    int r = fast->is_over ? 0 : error_set(err, ORCH_ERR_STATE, "run %s is not over", execution->id);
     uint8_t *kept = r ? NULL : mem_resize(engine->allocator, NULL, 0, execution->workflow->count);
     if (!r && !kept) r = error_memory(err);
     if (!r) r = choose(execution, from, kept, err);
@@ -602,7 +599,6 @@ int fast_retry(struct orch_execution *execution, const char *from, struct orch_e
         }
     }
     if (r) (void)mem_resize(engine->allocator, kept, kept ? execution->workflow->count : 0, 0);
-    engine_leave(engine);
     return r;
 }
 

@@ -194,8 +194,9 @@ bool engine_find_function(void *user, struct orch_str execution_id, struct orch_
  */
 struct orch_execution {
     struct orch_engine *engine;
-    uint32_t refs; /* one for each time it was handed out, one until it is over; under the engine's lock */
-    bool is_alive; /* has the latter */
+    uint32_t refs;  /* one for each time it was handed out, one until it is over; under the engine's lock */
+    bool is_alive;  /* has the latter */
+    bool is_ending; /* its on_end is being called */
     int64_t number;
     char id[20];
     struct orch_workflow *workflow; /* whose functions it calls; or NULL */

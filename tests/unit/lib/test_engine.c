@@ -407,6 +407,45 @@ static void test_event_loop(void **state)
     orch_workflow_free(lane);
 }
 
+/* ---- what an end may do ---- */
+
+struct relay {
+    struct orch_engine *engine;
+    struct orch_workflow *workflows[2];
+    int left;
+};
+
+static void start_next(void *user, struct orch_execution *execution)
+{
+    struct relay *relay = user;
+    struct orch_start_options options = ORCH_START_OPTIONS_INIT;
+    struct orch_str output;
+    FAILS(ORCH_ERR_MISUSE, orch_execution_retry(execution, "a", &lib_err));
+    FAILS(ORCH_ERR_MISUSE, orch_execution_wait(execution, 0, &lib_err));
+    OK(orch_execution_get_output(execution, &output, &lib_err));
+    options.on_end = start_next;
+    options.user = relay;
+    if (relay->left-- > 0)
+        OK(orch_execution_start(relay->engine, relay->workflows[relay->left % 2], &options, NULL, &lib_err));
+}
+
+static void test_relay(void **state)
+{
+    static const int one = 1;
+    struct relay relay = {memory_engine(), {new_workflow("lane"), parsed("tasks: {a: {noop: {}}}")}, 50};
+    struct orch_start_options options = ORCH_START_OPTIONS_INIT;
+    (void)state;
+    OK(orch_workflow_add_function(relay.workflows[0], "a", add_one, (void *)&one, NULL, &lib_err));
+    options.on_end = start_next;
+    options.user = &relay;
+    OK(orch_execution_start(relay.engine, relay.workflows[0], &options, NULL, &lib_err));
+    OK(orch_engine_run(relay.engine, &lib_err));
+    assert_int_equal(-1, relay.left);
+    orch_workflow_free(relay.workflows[0]);
+    orch_workflow_free(relay.workflows[1]);
+    orch_engine_close(relay.engine);
+}
+
 static struct orch_engine *shared;
 static struct orch_workflow *shared_workflow;
 
@@ -517,9 +556,10 @@ static void test_closed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_call),    cmocka_unit_test(test_retry_policy), cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_list),    cmocka_unit_test(test_crash),        cmocka_unit_test(test_event_loop),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_events),       cmocka_unit_test(test_closed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_call),     cmocka_unit_test(test_retry_policy),
+                                       cmocka_unit_test(test_commands), cmocka_unit_test(test_list),
+                                       cmocka_unit_test(test_crash),    cmocka_unit_test(test_event_loop),
+                                       cmocka_unit_test(test_relay),    cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_events),   cmocka_unit_test(test_closed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
