@@ -455,11 +455,11 @@ static void *start_some(void *user)
     for (int i = 0; i < 20; i++) {
         struct orch_execution *execution = NULL;
         struct orch_error err = ORCH_ERROR_INIT;
-        if (orch_execution_start(shared, shared_workflow, NULL, &execution, &err)) return "start";
-        if (i % 3 == 0 && orch_execution_cancel(execution, NULL, &err) && err.code != ORCH_ERR_STATE) return "cancel";
-        if (orch_execution_wait(execution, 60 * ORCH_SECOND, &err)) return "wait";
+        if (orch_execution_start(shared, shared_workflow, NULL, &execution, &err)) return (void *)"start";
+        if (i % 3 == 0 && orch_execution_cancel(execution, NULL, &err) && err.code != ORCH_ERR_STATE) return (void *)"cancel";
+        if (orch_execution_wait(execution, 60 * ORCH_SECOND, &err)) return (void *)"wait";
         int r = orch_execution_result(execution, &err);
-        if (r && r != ORCH_ERR_CANCELLED) return "result";
+        if (r && r != ORCH_ERR_CANCELLED) return (void *)"result";
         orch_execution_free(execution);
     }
     return NULL;
