@@ -31,7 +31,7 @@ int main(void)
     if (orch_engine_open(NULL, NULL, &engine, &err) || orch_workflow_new("one", NULL, &workflow, &err) ||
         orch_workflow_add_function(workflow, NULL, one, NULL, NULL, &err) ||
         orch_workflow_add_shell(workflow, NULL, "true", NULL, &err) || orch_execution_run(engine, workflow, NULL, NULL, &err))
-        return fprintf(stderr, "%s\n", err.message), 1;
+        return fprintf(stderr, "%s\\n", err.message), 1;
     orch_workflow_free(workflow);
     orch_engine_close(engine);
     return printf("%s %s\\n", orch_version(), orch_error_name(ORCH_ERR_NOT_FOUND)) < 0;
