@@ -4,6 +4,11 @@
  *
  * The writer of a log does not check what it has not committed yet: within a transaction that is larger than its cache
  * SQLite puts pages of the log in place of others and corrects the checksums at the end.
+ *
+ * A log grows by more than is written: room is made ahead with zeros. A sync of blocks that the file has already writes
+ * them and no more; where it grew, the file system has to find blocks and to write their place down as well, and a
+ * commit waits for the disk once more. Zeros end a log that is found, as what a crash cut short does: its salts are
+ * others.
  */
 #include "store/vfs.h"
 
@@ -34,7 +39,14 @@ struct file {
     unsigned char header[LOG_HEADER_SIZE];
     uint32_t committed; /* frames that may be checked: all that were found, or those that this connection committed */
     bool has_committed; /* it did */
+    sqlite3_int64 room; /* the file's size, zeros included; -1: not known */
+    sqlite3_int64 next; /* behind the last frame that was written; -1: none was */
+    bool has_head;      /* the head of the next frame is kept until its page comes, to be written with it */
+    unsigned char head[FRAME_HEAD_SIZE];
+    unsigned char *frame; /* room for both, or NULL */
 };
+
+#define LOG_ROOM_SIZE (64u << 10) /* made ahead */
 
 #define CONTROL_DAMAGE  0x6f7201
 #define CONTROL_DAMAGED 0x6f7202
@@ -269,6 +281,33 @@ static void note_written(struct file *file, const unsigned char *data, size_t si
     }
 }
 
+/* When it cannot be made (a full disk) the log grows by what is written. */
+static void make_room(struct file *file, sqlite3_int64 end)
+{
+    static const unsigned char zeros[LOG_ROOM_SIZE];
+    if (file->room < 0 && file->real->pMethods->xFileSize(file->real, &file->room) != SQLITE_OK) file->room = -1;
+    if (file->room < 0 || end <= file->room) return;
+    if (file->real->pMethods->xWrite(file->real, zeros, LOG_ROOM_SIZE, file->room) == SQLITE_OK)
+        file->room += LOG_ROOM_SIZE;
+    else
+        file->room = -1;
+}
+
+static int write_real_log(struct file *file, const void *data, size_t size, sqlite3_int64 at)
+{
+    make_room(file, at + (sqlite3_int64)size);
+    return file->real->pMethods->xWrite(file->real, data, (int)size, at);
+}
+
+/* Writes a head that was kept and whose page did not come. */
+static int write_head(struct file *file)
+{
+    if (!file->has_head) return SQLITE_OK;
+    file->has_head = false;
+    return write_real_log(file, file->head, FRAME_HEAD_SIZE, file->next);
+}
+
+/* SQLite writes a frame's head and at once its page: to the file they go together. */
 static int write_log(struct file *file, const void *data, size_t size, sqlite3_int64 at)
 {
     if (size == FRAME_HEAD_SIZE) {
@@ -276,7 +315,28 @@ static int write_log(struct file *file, const void *data, size_t size, sqlite3_i
         if (rc != SQLITE_OK) return rc;
     }
     note_written(file, data, size, at);
-    return file->real->pMethods->xWrite(file->real, data, (int)size, at);
+    size_t page_size = log_page_size(file);
+    bool is_page_of_head = file->has_head && size == page_size && at == file->next + FRAME_HEAD_SIZE;
+    if (is_page_of_head) {
+        file->has_head = false;
+        memcpy(file->frame, file->head, FRAME_HEAD_SIZE);
+        memcpy(file->frame + FRAME_HEAD_SIZE, data, size);
+        int rc = write_real_log(file, file->frame, FRAME_HEAD_SIZE + size, file->next);
+        file->next = at + (sqlite3_int64)size;
+        return rc;
+    }
+    int rc = write_head(file);
+    if (rc != SQLITE_OK) return rc;
+    if (at == 0 && size == LOG_HEADER_SIZE) {
+        sqlite3_free(file->frame);
+        file->frame = page_size > 0 ? sqlite3_malloc64(FRAME_HEAD_SIZE + page_size) : NULL;
+        file->next = LOG_HEADER_SIZE;
+    } else if (size == FRAME_HEAD_SIZE && at == file->next && file->frame) {
+        memcpy(file->head, data, FRAME_HEAD_SIZE);
+        file->has_head = true;
+        return SQLITE_OK;
+    }
+    return write_real_log(file, data, size, at);
 }
 
 /*
@@ -290,7 +350,8 @@ static int file_close(sqlite3_file *base)
     if (file->partner) file->partner->partner = NULL;
     /* SQLite gives back the index of the log that it asked for itself, not the one that get_index did. */
     if (real && file->kind == FILE_DATABASE && real->iVersion >= 2) (void)real->xShmUnmap(file->real, 0);
-    int rc = real ? real->xClose(file->real) : SQLITE_OK;
+    int rc = real ? real->xClose(file->real) : SQLITE_OK; /* a head that is kept belongs to no transaction */
+    sqlite3_free(file->frame);
     sqlite3_free(file->real);
     file->real = NULL;
     return rc;
@@ -301,7 +362,10 @@ static int file_read(sqlite3_file *base, void *data, int size, sqlite3_int64 at)
     struct file *file = (struct file *)base;
     switch (file->kind) {
     case FILE_DATABASE: return read_database(file, data, (size_t)size, at);
-    case FILE_LOG: return read_log(file, data, (size_t)size, at);
+    case FILE_LOG: {
+        int rc = write_head(file);
+        return rc == SQLITE_OK ? read_log(file, data, (size_t)size, at) : rc;
+    }
     case FILE_OTHER: break;
     }
     return read_real(file, data, (size_t)size, at);
@@ -320,17 +384,24 @@ static int file_write(sqlite3_file *base, const void *data, int size, sqlite3_in
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
-    return real_of(base)->pMethods->xTruncate(real_of(base), size);
+    struct file *file = (struct file *)base;
+    int rc = write_head(file);
+    file->room = -1; /* asked for again */
+    return rc == SQLITE_OK ? file->real->pMethods->xTruncate(file->real, size) : rc;
 }
 
 static int file_sync(sqlite3_file *base, int flags)
 {
-    return real_of(base)->pMethods->xSync(real_of(base), flags);
+    struct file *file = (struct file *)base;
+    int rc = write_head(file);
+    return rc == SQLITE_OK ? file->real->pMethods->xSync(file->real, flags) : rc;
 }
 
 static int file_size(sqlite3_file *base, sqlite3_int64 *ret)
 {
-    return real_of(base)->pMethods->xFileSize(real_of(base), ret);
+    struct file *file = (struct file *)base;
+    int rc = write_head(file);
+    return rc == SQLITE_OK ? file->real->pMethods->xFileSize(file->real, ret) : rc;
 }
 
 static int file_lock(sqlite3_file *base, int lock)
@@ -501,6 +572,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
     } else if (flags & SQLITE_OPEN_WAL) {
         file->kind = FILE_LOG;
         file->committed = UINT32_MAX;
+        file->room = file->next = -1;
         file->partner = (struct file *)sqlite3_database_file_object(name);
         file->partner->partner = file;
     }
