@@ -56,7 +56,7 @@ struct action_attempt {
     const struct orch_str *secrets; /* values to mask in logs and outputs */
     uint32_t secrets_count;
     orch_time grace_us;            /* between SIGTERM and SIGKILL */
-    struct orch_str scratch_dir;   /* where a directory of this attempt's own may be made (mode 0700); whoever makes it or another beside it removes it */
+    struct orch_str scratch_dir;   /* a name in the directory where attempts may have directories of their own (mode 0700); the same for all. Whoever makes one removes it */
     struct orch_str base_dir;      /* where the definition's file is: relative paths and the default working directory */
 };
 

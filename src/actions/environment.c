@@ -82,6 +82,7 @@ struct builder {
     struct arena *arena;
     struct orch_str *list;
     uint32_t count;
+    bool is_plain;    /* nothing but the usual variables and our own, which are all different: names is not needed */
     struct map names; /* name -> index: a later one replaces */
     struct orch_error *err;
 };
@@ -89,8 +90,8 @@ struct builder {
 /* Adds or replaces; `replace` false: the first one stays. */
 static int add(struct builder *b, struct orch_str name, struct orch_str value, bool replace)
 {
-    struct map_entry *entry;
-    bool added;
+    struct map_entry *entry = NULL;
+    bool added = true;
     char *text;
 
     if (value.size > 0 && memchr(value.data, '\0', value.size)) {
@@ -102,16 +103,17 @@ static int add(struct builder *b, struct orch_str name, struct orch_str value, b
                          "the variable %.*s is %zu bytes long; a process can be given 128 KiB in one", STR_ARG(name),
                          value.size);
     }
-    entry = map_add(&b->names, name, &added);
+    if (!b->is_plain) entry = map_add(&b->names, name, &added);
     text = arena_bytes(b->arena, name.size + value.size + 2);
-    if (!entry || !text) return error_memory(b->err);
+    if ((!entry && !b->is_plain) || !text) return error_memory(b->err);
     if (!added && !replace) return 0;
-    if (added) entry->number = b->count++;
+    uint64_t at = added ? b->count++ : entry->number;
+    if (added && entry) entry->number = at;
     memcpy(text, name.data, name.size);
     text[name.size] = '=';
     if (value.size > 0) memcpy(text + name.size + 1, value.data, value.size);
     text[name.size + 1 + value.size] = '\0';
-    b->list[entry->number] = str_of(text, name.size + 1 + value.size);
+    b->list[at] = str_of(text, name.size + 1 + value.size);
     return 0;
 }
 
@@ -134,10 +136,12 @@ static int text_of(struct value value, struct arena *arena, struct orch_str *ret
 static int add_base(struct builder *b, const struct environment_base *base)
 {
     for (uint32_t i = 0; i < base->count; i++) {
-        struct map_entry *entry = map_add(&b->names, name_of(base->list[i]), NULL);
+        if (!b->is_plain) {
+            struct map_entry *entry = map_add(&b->names, name_of(base->list[i]), NULL);
 
-        if (!entry) return error_memory(b->err);
-        entry->number = b->count;
+            if (!entry) return error_memory(b->err);
+            entry->number = b->count;
+        }
         b->list[b->count++] = base->list[i]; /* no copy: it outlives the attempt */
     }
     return 0;
@@ -172,11 +176,25 @@ static int add_declared(struct builder *b, const struct action_attempt *attempt)
     return 0;
 }
 
+/* A number in decimal; room is at least 21 bytes. */
+static struct orch_str number_text(uint64_t number, char *room)
+{
+    size_t at = 20;
+
+    do {
+        room[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return str_of(room + at, 20 - at);
+}
+
 static int add_identity(struct builder *b, const struct action_attempt *attempt, const struct environment_dirs *dirs)
 {
-    struct orch_str number = arena_printf(b->arena, "%u", attempt->attempt_number);
-    struct orch_str fence = arena_printf(b->arena, "%llu", (unsigned long long)attempt->fence);
-    struct orch_str id = arena_printf(b->arena, "%.*s/%u", STR_ARG(attempt->key), attempt->attempt_number);
+    char number_room[21], fence_room[21];
+    struct orch_str number = number_text(attempt->attempt_number, number_room);
+    struct orch_str fence = number_text(attempt->fence, fence_room);
+    struct orch_str id = str_of(arena_bytes(b->arena, attempt->key.size + 1 + number.size),
+                                attempt->key.size + 1 + number.size); /* key/attempt */
     const struct {
         struct orch_str name, value;
     } list[] = {
@@ -192,7 +210,11 @@ static int add_identity(struct builder *b, const struct action_attempt *attempt,
         {STR("ORCH_INPUTS"), dirs->inputs},
     };
 
-    if (!number.data || !fence.data || !id.data) return error_memory(b->err);
+    if (!id.data) return error_memory(b->err);
+    char *out = (char *)(uintptr_t)id.data;
+    if (attempt->key.size > 0) memcpy(out, attempt->key.data, attempt->key.size);
+    out[attempt->key.size] = '/';
+    memcpy(out + attempt->key.size + 1, number.data, number.size);
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
         int result = list[i].value.size > 0 ? add(b, list[i].name, list[i].value, true) : 0;
 
@@ -262,6 +284,8 @@ int environment_build(const struct environment_base *base, const struct action_a
 
     b.list = ARENA_ARRAY(b.arena, most, struct orch_str);
     if (!b.list) return error_memory(err);
+    b.is_plain = (attempt->env.kind != VALUE_MAP || attempt->env.size == 0) &&
+                 (attempt->parameters.kind != VALUE_MAP || attempt->parameters.size == 0) && attempt->inputs_count == 0;
     map_init(&b.names, NULL);
     result = add_base(&b, base);
     if (result == 0) result = add_declared(&b, attempt);

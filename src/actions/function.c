@@ -139,7 +139,9 @@ struct context {
     struct call *queue_first, *queue_last;
     struct call *returned; /* newest first */
     struct call *logging;  /* have lines, newest first */
-    uint32_t idle;
+    uint32_t idle;         /* threads that wait for a call */
+    uint32_t queued;
+    bool waking; /* a thread was woken and has not come yet: it wakes the next, if there is need */
     bool closing;
 };
 
@@ -189,6 +191,18 @@ static void call_run(struct call *call)
     buf_done(&buf);
 }
 
+/*
+ * Whether a thread is to be woken, which the caller does when it has given the lock back. One at a time: each wakes the
+ * next while there is work. Short functions are then all done by the one that came first, and a wake-up costs more than
+ * they do.
+ */
+static bool wants_waking(struct context *context)
+{
+    if (context->waking || context->idle == 0 || !context->queue_first) return false;
+    context->waking = true;
+    return true;
+}
+
 static void worker_main(void *user)
 {
     struct context *context = user;
@@ -196,24 +210,34 @@ static void worker_main(void *user)
     uv_mutex_lock(&context->lock);
     for (;;) {
         struct call *call = context->queue_first;
+        bool wakes, is_first;
 
         if (!call) {
             if (context->closing) break;
             context->idle++;
             uv_cond_wait(&context->wanted, &context->lock);
             context->idle--;
+            context->waking = false;
             continue;
         }
         context->queue_first = call->next;
         if (!context->queue_first) context->queue_last = NULL;
+        context->queued--;
         call->state = CALL_RUNNING;
+        wakes = wants_waking(context);
         uv_mutex_unlock(&context->lock);
+        if (wakes) uv_cond_signal(&context->wanted);
         call_run(call);
         uv_mutex_lock(&context->lock);
         call->state = CALL_RETURNED;
         call->next = context->returned;
+        is_first = !call->next;
         context->returned = call;
-        if (!call->next) uv_async_send(&context->wake);
+        if (is_first) { /* not under the lock, which the loop wants at once */
+            uv_mutex_unlock(&context->lock);
+            uv_async_send(&context->wake);
+            uv_mutex_lock(&context->lock);
+        }
     }
     uv_mutex_unlock(&context->lock);
 }
@@ -415,14 +439,8 @@ static int function_start(void *context_pointer, struct action_attempt *attempt,
     result =
         find_function(context->functions, attempt->execution_id, value_str(*name), &call->arena, &call->function, err);
     if (result == 0) result = fill_call(call, value_str(*name), parameters, err);
-    /* One more thread, as long as there may be one, when all are at work. */
-    uv_mutex_lock(&context->lock);
-    bool busy = context->idle == 0 || context->queue_first;
-    uv_mutex_unlock(&context->lock);
-    if (result == 0 && busy && context->threads_started < context->threads_count && start_thread(context) != 0 &&
-        context->threads_started == 0) {
+    if (result == 0 && context->threads_started == 0 && start_thread(context) != 0)
         result = error_set(err, ORCH_ERR_OVERLOADED, "cannot start a thread for functions");
-    }
     if (result != 0) {
         buf_done(&call->lines);
         arena_done(&call->arena);
@@ -440,8 +458,12 @@ static int function_start(void *context_pointer, struct action_attempt *attempt,
     else
         context->queue_first = call;
     context->queue_last = call;
-    uv_cond_signal(&context->wanted);
+    context->queued++;
+    bool wakes = wants_waking(context), is_busy = context->queued > context->idle;
     uv_mutex_unlock(&context->lock);
+    if (wakes) uv_cond_signal(&context->wanted);
+    /* One more thread, as long as there may be one, when all will be at work. Without it the call waits its turn. */
+    if (is_busy && context->threads_started < context->threads_count) (void)start_thread(context);
     return 0;
 }
 
@@ -463,6 +485,7 @@ static bool unqueue(struct context *context, struct call *call)
         else
             context->queue_first = call->next;
         if (context->queue_last == call) context->queue_last = before;
+        context->queued--;
         found = true;
     }
     uv_mutex_unlock(&context->lock);

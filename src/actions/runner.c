@@ -6,8 +6,8 @@
  * moment longer, and then it would go on reporting.
  *
  * A program's pipes go into the set only when it has run for a moment. Most programs have ended by then, and what they
- * wrote is in the pipes: that saves four system calls and a wake-up for the pipes' ends, which come just before the news
- * of the program's. One that writes more than a pipe holds waits for that moment, once.
+ * wrote is in the pipes: that saves four system calls and a wake-up for the pipes' ends, which come just before the
+ * news of the program's. One that writes more than a pipe holds waits for that moment, once.
  */
 #include "actions/runner.h"
 
@@ -25,7 +25,7 @@
 #define READ_SIZE  (64u << 10)
 #define DRAIN_MAX  (1u << 20) /* what a pipe can hold; more comes only from somebody who outlived the kill */
 #define EVENTS_MAX 64
-#define FRESH_MS   3 /* a program is watched after one to two of these */
+#define FRESH_MS   5 /* a program is watched after one to two of these */
 
 /*
  * The spawner is of the programs' user, and so they can stop it. How often that is looked at, and how long after a

@@ -377,9 +377,14 @@ static int attempt_fill(struct attempt *attempt, struct orch_error *err)
     base->key =
         arena_printf(&attempt->arena, "%s/%.*s/%u", execution->id, STR_ARG(base->task_path), summary.generation);
     bool wants_scratch = engine->store_dir.size && has_scratch(base->kind);
-    if (wants_scratch)
-        base->scratch_dir = arena_printf(&attempt->arena, "%.*s/scratch/%s-%u-%llu", STR_ARG(engine->store_dir),
-                                         execution->id, attempt->instance, (unsigned long long)attempt->fence);
+    if (wants_scratch) {
+        static const char rest[] = "/scratch/attempt";
+        char *text = arena_bytes(&attempt->arena, engine->store_dir.size + sizeof rest);
+        if (!text) return error_memory(err);
+        memcpy(text, engine->store_dir.data, engine->store_dir.size);
+        memcpy(text + engine->store_dir.size, rest, sizeof rest);
+        base->scratch_dir = str_of(text, engine->store_dir.size + sizeof rest - 1);
+    }
     if (!base->key.data || (wants_scratch && !base->scratch_dir.data)) return error_memory(err);
     int r = gather_secrets(attempt, err);
     if (!r) r = gather_inputs(attempt, err);
