@@ -129,9 +129,10 @@ static void run_provider(uv_loop_t *loop, void *context, const char *home)
             if (!attempt) give_up("out of memory");
             arena_init(&attempt->arena, NULL, 0);
             attempt->ended = &ended;
+            serial++;
             attempt->base = (struct action_attempt){.host = &bench_host,
                                                     .arena = &attempt->arena,
-                                                    .serial = ++serial,
+                                                    .serial = serial,
                                                     .kind = ACTION_SHELL,
                                                     .env = {.kind = VALUE_MAP},
                                                     .parameters = {.kind = VALUE_MAP},
