@@ -361,7 +361,8 @@ static void on_end(void *user, struct orch_execution *execution)
     struct loop *loop = user;
     loop->ended++;
     assert_true(orch_execution_state_is_over(orch_execution_get_state(execution)));
-    if (loop->free_at_end) orch_execution_free(execution);
+    if (loop->free_at_end != execution) return;
+    orch_execution_free(execution);
     loop->free_at_end = NULL;
 }
 
