@@ -42,7 +42,7 @@ int main(int argc, char **argv)
             char path[5000];
             double commits, before = bench_cpu();
             (void)snprintf(path, sizeof path, "%s/plain-%d.db", dir, directories++);
-            plain_run(path, flights[f], seconds, true, &plain[round], &commits);
+            plain_run(path, flights[f], seconds, true, false, &plain[round], &commits);
             plain_cpu[round] = (bench_cpu() - before) / (plain[round] * seconds);
             for (size_t k = 0; k < KINDS; k++) {
                 if (only_kind && strcmp(kinds[k].name, only_kind) != 0) continue;

@@ -106,11 +106,13 @@ struct plain {
     sqlite3_stmt *begin, *commit, *record, *make, *end, *count;
 };
 
-static void plain_open(struct plain *plain, const char *database)
+static void plain_open(struct plain *plain, const char *database, bool has_seals)
 {
-    if (sqlite3_open_v2(database, &plain_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
-        SQLITE_OK)
+    int reserved = SEAL_SIZE;
+    if (sqlite3_open_v2(database, &plain_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        has_seals ? vfs_name(VFS_STRICT) : NULL) != SQLITE_OK)
         bench_die("open", database);
+    if (has_seals) check(sqlite3_file_control(plain_db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved));
     check(sqlite3_exec(plain_db,
                        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                        "PRAGMA secure_delete=OFF; PRAGMA cache_size=-8000",
@@ -163,10 +165,11 @@ static void plain_row(struct plain *plain, struct lane *lane, const char *record
     (*ended)++;
 }
 
-void plain_run(const char *database, int flight, double seconds, bool is_chain, double *ret_rows, double *ret_commits)
+void plain_run(const char *database, int flight, double seconds, bool is_chain, bool has_seals, double *ret_rows,
+               double *ret_commits)
 {
     struct plain plain;
-    plain_open(&plain, database);
+    plain_open(&plain, database, has_seals);
     struct lane lanes[FLIGHT_MAX] = {{0}};
     char record[RECORD_SIZE];
     memset(record, 'x', sizeof record);

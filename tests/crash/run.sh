@@ -15,6 +15,8 @@ $kill_rounds --exhaustive || status=1
 if [ -e "$build/tests/crash/shim.so" ]; then
     echo "== a fault at each call of input and output (every $every)"
     python3 call_points.py --orch "$build/orch" --effect "$build/tests/crash/effect" --shim "$build/tests/crash/shim.so" --every "$every" || status=1
+    echo "== a store of schema 1 is brought up to date (every $every)"
+    python3 migration.py --orch "$build/orch" --shim "$build/tests/crash/shim.so" --every "$every" || status=1
 fi
 echo "== power cut"
 python3 power_cut.py --orch "$build/orch" --effect "$build/tests/crash/effect" --cycles "$(((rounds + 9) / 10))" || [ $? = 77 ] || status=1
