@@ -26,6 +26,7 @@ const struct cli_verb cli_verbs[] = {
     {"show", "runs", "one run: its tasks, attempts, outputs, history", cli_show},
     {"logs", "runs", "what tasks wrote", cli_logs},
     {"replay", "runs", "how a run came to be as it is, and how it stood at any moment", cli_replay},
+    {"export", "runs", "a report of a run: text, JSON, JUnit, or one HTML file with its time line", cli_export},
     {"cancel", "runs", "stop a run: running tasks are ended, compensations run", cli_cancel},
     {"pause", "runs", "let nothing new start in a run", cli_pause},
     {"resume", "runs", "let a paused run go on", cli_resume},
