@@ -164,6 +164,9 @@ int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_export(int argc, char **argv);
+int cli_rerun(int argc, char **argv);
+int cli_wait(int argc, char **argv);
+int cli_watch(int argc, char **argv);
 
 /*
  * Progress: how a run is shown while it goes on. One of these per mode; made by progress_open.

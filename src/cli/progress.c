@@ -53,11 +53,11 @@ struct progress *progress_new(enum progress_mode mode)
     return progress;
 }
 
-struct orch_str progress_path(struct progress *progress, struct engine_execution *execution, uint32_t instance)
+struct orch_str progress_path(struct progress *progress, const struct progress_run *execution, uint32_t instance)
 {
     buf_clear(&progress->text);
-    if (execution != progress->execution) buf_printf(&progress->text, "%s:", engine_execution_id(execution));
-    core_path(engine_execution_core(execution), instance, &progress->text);
+    if (execution != progress->execution) buf_printf(&progress->text, "%s:", execution->id);
+    core_path(execution->core, instance, &progress->text);
     return buf_str(&progress->text);
 }
 
@@ -83,9 +83,9 @@ void progress_reason(const struct core_transition *transition, struct buf *out)
     else cli_clean(transition->error, 100, false, out);
 }
 
-static void note_failed(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
+static void note_failed(struct progress *progress, const struct progress_run *execution, const struct core_transition *transition)
 {
-    const struct core_instance *instance = core_get_instance(engine_execution_core(execution), transition->instance);
+    const struct core_instance *instance = core_get_instance(execution->core, transition->instance);
     /* Where groups and loops failed because of something in them, that is what is named. */
     if (instance->task->kind != TASK_LEAF && transition->failure == FAILURE_CHILD) return;
     if (instance->task->continue_on_error) return;
@@ -103,46 +103,77 @@ static void note_failed(struct progress *progress, struct engine_execution *exec
     };
 }
 
+orch_time progress_now(const struct progress_run *run)
+{
+    if (run && run->engine) return engine_execution_now(run->engine);
+    orch_time now = clock_wall(), told = run ? core_now(run->core) : 0;
+    return told > now ? told : now;
+}
+
+/* The one that is shown is known by its place; a child of it is told of for a moment. */
+static const struct progress_run *run_of(const struct progress *progress, struct engine_execution *execution, struct progress_run *child)
+{
+    if (progress->execution && execution == progress->run.engine) return progress->execution;
+    *child = (struct progress_run){.engine = execution, .core = engine_execution_core(execution), .id = engine_execution_id(execution)};
+    return child;
+}
+
+static void one_transition(struct progress *progress, const struct progress_run *run, uint64_t sequence, const struct core_transition *transition)
+{
+    /* A block that failed by itself is as much a failure as a task; one that failed of what is in it is named by that. */
+    if (run == progress->execution && transition->type == TRANSITION_TASK_ENDED &&
+        (transition->state == TASK_FAILED || transition->state == TASK_TIMED_OUT))
+        note_failed(progress, run, transition);
+    if (progress->view->transition) progress->view->transition(progress, run, sequence, transition);
+}
+
 static void on_transitions(void *user, struct engine_execution *execution, uint64_t first_seq, const struct core_transition *items, uint32_t count)
 {
     struct progress *progress = user;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct core_transition *transition = &items[i];
-        if (execution == progress->execution && transition->type == TRANSITION_TASK_ENDED &&
-            (transition->state == TASK_FAILED || transition->state == TASK_TIMED_OUT))
-            note_failed(progress, execution, transition);
-        if (progress->view->transition) progress->view->transition(progress, execution, first_seq + i, transition);
-    }
+    struct progress_run child;
+    const struct progress_run *run = run_of(progress, execution, &child);
+    for (uint32_t i = 0; i < count; i++) one_transition(progress, run, first_seq + i, &items[i]);
 }
 
 static void on_log(void *user, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
 {
     struct progress *progress = user;
-    if (progress->view->log) progress->view->log(progress, execution, instance, attempt, stream, line);
+    struct progress_run child;
+    if (progress->view->log) progress->view->log(progress, run_of(progress, execution, &child), instance, attempt, stream, line);
 }
 
 static void on_progress(void *user, struct engine_execution *execution, uint32_t instance, double fraction, struct orch_str text)
 {
     struct progress *progress = user;
-    if (progress->view->progress) progress->view->progress(progress, execution, instance, fraction, text);
+    struct progress_run child;
+    if (progress->view->progress) progress->view->progress(progress, run_of(progress, execution, &child), instance, fraction, text);
+}
+
+void progress_told_end(struct progress *progress)
+{
+    const struct core *core = progress->execution->core;
+    core_get_summary(core, &progress->last);
+    for (uint32_t i = 0; i < core_instance_count(core); i++) {
+        const struct core_instance *instance = core_get_instance(core, i);
+        /* What a condition skipped is as it should be; what could not start is not. */
+        if (instance->state == TASK_SKIPPED && instance->reason != REASON_WHEN && instance->task->kind == TASK_LEAF) progress->not_started++;
+        bool failed = instance->state == TASK_FAILED || instance->state == TASK_TIMED_OUT;
+        if (failed && instance->task->kind != TASK_LEAF && instance->failure != FAILURE_CHILD) {
+            progress->blocks_failed++;
+            if (instance->task->continue_on_error) progress->blocks_allowed++;
+        }
+    }
+    progress->state = progress->last.state;
+    progress->error = arena_str(&progress->arena, progress->last.error);
+    progress->ended = true;
+    if (progress->view->end) progress->view->end(progress, progress->execution);
+    progress->execution = NULL;
 }
 
 static void on_ended(void *user, struct engine_execution *execution)
 {
     struct progress *progress = user;
-    if (execution != progress->execution) return;
-    const struct core *core = engine_execution_core(execution);
-    core_get_summary(core, &progress->last);
-    /* What a condition skipped is as it should be; what could not start is not. */
-    for (uint32_t i = 0; progress->last.states[TASK_SKIPPED] && i < core_instance_count(core); i++) {
-        const struct core_instance *instance = core_get_instance(core, i);
-        if (instance->state == TASK_SKIPPED && instance->reason != REASON_WHEN && instance->task->kind == TASK_LEAF) progress->not_started++;
-    }
-    progress->state = progress->last.state;
-    progress->error = arena_str(&progress->arena, progress->last.error);
-    progress->ended = true;
-    if (progress->view->end) progress->view->end(progress, execution);
-    progress->execution = NULL;
+    if (progress->execution && execution == progress->run.engine) progress_told_end(progress);
 }
 
 static void on_trouble(void *user, const struct orch_error *err)
@@ -158,17 +189,43 @@ void progress_observer(struct progress *progress, struct engine_observer *ret)
         .transitions = on_transitions, .log = on_log, .progress = on_progress, .ended = on_ended, .trouble = on_trouble, .user = progress};
 }
 
-void progress_begin(struct progress *progress, struct engine *engine, struct engine_execution *execution, bool resumed)
+static void begin(struct progress *progress, bool resumed)
 {
     struct core_summary summary;
-    progress->engine = engine;
-    progress->execution = execution;
-    snprintf(progress->id, sizeof progress->id, "%s", engine_execution_id(execution));
-    progress->workflow = arena_str(&progress->arena, core_workflow(engine_execution_core(execution))->name);
+    progress->execution = &progress->run;
+    snprintf(progress->id, sizeof progress->id, "%s", progress->run.id);
+    progress->workflow = arena_str(&progress->arena, core_workflow(progress->run.core)->name);
     progress->started_at = clock_monotonic();
-    core_get_summary(engine_execution_core(execution), &summary);
+    core_get_summary(progress->run.core, &summary);
     progress->begun_at = summary.started_at;
     if (progress->view->begin) progress->view->begin(progress, resumed);
+}
+
+void progress_begin(struct progress *progress, struct engine *engine, struct engine_execution *execution, bool resumed)
+{
+    progress->loop = engine_loop(engine);
+    progress->store = engine_store(engine);
+    progress->run = (struct progress_run){.engine = execution, .core = engine_execution_core(execution), .id = engine_execution_id(execution)};
+    begin(progress, resumed);
+}
+
+void progress_begin_watched(struct progress *progress, uv_loop_t *loop, struct store *store, const struct core *core, const char *id)
+{
+    progress->loop = loop;
+    progress->store = store;
+    progress->watched = true;
+    progress->run = (struct progress_run){.core = core, .id = id};
+    begin(progress, true);
+}
+
+void progress_told(struct progress *progress, uint64_t sequence, const struct core_transition *transition)
+{
+    one_transition(progress, progress->execution, sequence, transition);
+}
+
+void progress_told_log(struct progress *progress, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
+{
+    if (progress->view->log) progress->view->log(progress, progress->execution, instance, attempt, stream, line);
 }
 
 void progress_say(struct progress *progress, const char *format, ...)
@@ -212,7 +269,7 @@ static int keep_line(void *user, orch_time at, char stream, struct orch_str line
 
 static void print_tail(struct progress *progress, const struct progress_failed *failed)
 {
-    const char *dir = store_path(engine_store(progress->engine));
+    const char *dir = store_path(progress->store);
     if (!dir) return;
     struct arena arena;
     struct buf path, clean;
@@ -261,13 +318,14 @@ static void print_end(struct progress *progress)
     struct buf time;
     buf_init(&time, NULL, 64);
     duration_format_short(last->ended_at - last->started_at, &time);
-    uint32_t failed = last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT];
+    uint32_t failed = last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT] + progress->blocks_failed;
+    uint32_t allowed = last->failed_allowed + progress->blocks_allowed;
     fprintf(stderr, "%s%s%s %.*s #%s %s in %.*s    %u ok", cli_color(color, cli_execution_color((uint8_t)progress->state)),
             ok ? (cli_style.utf8 ? "✔" : "+") : progress->state == EXECUTION_CANCELLED ? (cli_style.utf8 ? "⊘" : "-") : (cli_style.utf8 ? "✗" : "x"),
             cli_color_end(color, cli_execution_color((uint8_t)progress->state)), STR_ARG(progress->workflow), progress->id,
             execution_state_to_string(progress->state), STR_ARG(buf_str(&time)), last->states[TASK_SUCCEEDED]);
     buf_done(&time);
-    if (failed) fprintf(stderr, "   %u failed%s", failed, last->failed_allowed == failed ? " (allowed)" : "");
+    if (failed) fprintf(stderr, "   %u failed%s", failed, allowed == failed ? " (allowed)" : "");
     if (last->states[TASK_COMPENSATED]) fprintf(stderr, "   %u compensated", last->states[TASK_COMPENSATED]);
     if (last->states[TASK_CANCELLED]) fprintf(stderr, "   %u cancelled", last->states[TASK_CANCELLED]);
     if (last->states[TASK_SKIPPED] > progress->not_started) fprintf(stderr, "   %u skipped", last->states[TASK_SKIPPED] - progress->not_started);
@@ -275,7 +333,7 @@ static void print_end(struct progress *progress)
     fputc('\n', stderr);
     if (ok) return;
     if (progress->state == EXECUTION_CANCELLED && !progress->failed_count) {
-        if (store_path(engine_store(progress->engine))) fprintf(stderr, "  next:  orch retry %s    run what was cancelled\n", progress->id);
+        if (store_path(progress->store)) fprintf(stderr, "  next:  orch retry %s    run what was cancelled\n", progress->id);
         return;
     }
     print_failed(progress);
@@ -286,7 +344,7 @@ static void print_end(struct progress *progress)
         fprintf(stderr, "\n  %.*s\n", STR_ARG(buf_str(&clean)));
         buf_done(&clean);
     }
-    if (!store_path(engine_store(progress->engine))) return;
+    if (!store_path(progress->store)) return;
     struct orch_str path = progress->failed_count && progress->failed ? progress->failed[0].path : STR_NONE;
     int width = path.size < 60 ? (int)path.size : 60; /* what they are for stands in a column */
     if (width < (int)strlen("--failed")) width = (int)strlen("--failed");

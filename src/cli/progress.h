@@ -19,14 +19,23 @@ struct progress_failed {
     uint32_t line, column; /* of the task in its file */
 };
 
+/* An execution that is shown: one that this process carries out, or one that another does, read from its journal. */
+struct progress_run {
+    struct engine_execution *engine; /* NULL: another's */
+    const struct core *core;
+    const char *id;
+};
+/* The time its transitions are told in; of none, now. */
+orch_time progress_now(const struct progress_run *run);
+
 /* One way of showing. Functions may be NULL. */
 struct progress_view {
     void (*begin)(struct progress *progress, bool resumed);
-    void (*transition)(struct progress *progress, struct engine_execution *execution, uint64_t seq, const struct core_transition *transition);
-    void (*log)(struct progress *progress, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line);
-    void (*progress)(struct progress *progress, struct engine_execution *execution, uint32_t instance, double fraction, struct orch_str text);
+    void (*transition)(struct progress *progress, const struct progress_run *execution, uint64_t seq, const struct core_transition *transition);
+    void (*log)(struct progress *progress, const struct progress_run *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line);
+    void (*progress)(struct progress *progress, const struct progress_run *execution, uint32_t instance, double fraction, struct orch_str text);
     void (*say)(struct progress *progress, const char *text);
-    void (*end)(struct progress *progress, struct engine_execution *execution);
+    void (*end)(struct progress *progress, const struct progress_run *execution);
     void (*close)(struct progress *progress); /* before the closing words: restores the terminal */
 };
 
@@ -35,8 +44,11 @@ extern const struct progress_view progress_tty_view, progress_plain_view, progre
 struct progress {
     const struct progress_view *view;
     enum progress_mode mode;
-    struct engine *engine;
-    struct engine_execution *execution; /* the one that was begun; NULL before and after */
+    uv_loop_t *loop;
+    struct store *store;
+    bool watched;             /* another process carries it out */
+    struct progress_run run;  /* the one that was begun */
+    const struct progress_run *execution; /* it; NULL before and after */
     char id[20];
     struct arena arena;
     struct orch_str workflow;
@@ -45,6 +57,7 @@ struct progress {
     bool ended, announced;
     enum execution_state state;
     struct core_summary last; /* when it ended; its texts are not valid any more */
+    uint32_t blocks_failed, blocks_allowed; /* groups and loops that failed by themselves, not of a task in them */
     uint32_t not_started;     /* leaves skipped because of a failure or a stop */
     struct orch_str error;
     struct progress_failed *failed;
@@ -53,8 +66,14 @@ struct progress {
     void *own;                /* the view's */
 };
 
+/* Of a run that is watched, its core folded by whoever watches: begin, what becomes of it (in the state already), its end. */
+void progress_begin_watched(struct progress *progress, uv_loop_t *loop, struct store *store, const struct core *core, const char *id);
+void progress_told(struct progress *progress, uint64_t sequence, const struct core_transition *transition);
+void progress_told_log(struct progress *progress, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line);
+void progress_told_end(struct progress *progress);
+
 /* "clean[183]" of an instance; valid until the next call. A child execution's tasks are preceded by the task that started it: not resolved here, by its id. */
-struct orch_str progress_path(struct progress *progress, struct engine_execution *execution, uint32_t instance);
+struct orch_str progress_path(struct progress *progress, const struct progress_run *execution, uint32_t instance);
 /* "00:08.3": since the run was shown first. */
 void progress_clock(const struct progress *progress, struct buf *out);
 /* "exit=75", "signal=SIGSEGV", "timeout", or the error's first words. */

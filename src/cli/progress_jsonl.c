@@ -14,33 +14,33 @@ static void put(struct progress *progress, struct buf *out)
     buf_done(out);
 }
 
-static void put_head(struct progress *progress, struct engine_execution *execution, const char *type, struct buf *out)
+static void put_head(struct progress *progress, const struct progress_run *execution, const char *type, struct buf *out)
 {
     buf_init(out, NULL, 0);
     buf_add_text(out, "{\"v\":1,\"t\":\"");
-    time_format(engine_now(progress->engine), true, out);
-    buf_printf(out, "\",\"type\":\"%s\",\"run\":\"%s\"", type, execution ? engine_execution_id(execution) : progress->id);
+    time_format(progress_now(progress->execution), true, out);
+    buf_printf(out, "\",\"type\":\"%s\",\"run\":\"%s\"", type, execution ? execution->id : progress->id);
 }
 
 /* The path within its own run, which is told beside it, as in the history. */
-static void put_step(struct progress *progress, struct engine_execution *execution, uint32_t instance, struct buf *out)
+static void put_step(struct progress *progress, const struct progress_run *execution, uint32_t instance, struct buf *out)
 {
     if (instance == CORE_NONE) return;
     buf_clear(&progress->text);
-    core_path(engine_execution_core(execution), instance, &progress->text);
+    core_path(execution->core, instance, &progress->text);
     if (progress->text.failed) out->failed = true;
     buf_add_text(out, ",\"step\":");
     json_format_string(buf_str(&progress->text), out);
 }
 
-static void jsonl_transition(struct progress *progress, struct engine_execution *execution, uint64_t seq, const struct core_transition *transition)
+static void jsonl_transition(struct progress *progress, const struct progress_run *execution, uint64_t seq, const struct core_transition *transition)
 {
     struct buf out, body;
     buf_init(&out, NULL, 0);
     buf_init(&body, NULL, 0);
     transition_format_json(transition, seq, &body);
     /* The transition's own members follow "v" and the run: one schema with the server's stream. */
-    buf_printf(&out, "{\"v\":1,\"run\":\"%s\"", engine_execution_id(execution));
+    buf_printf(&out, "{\"v\":1,\"run\":\"%s\"", execution->id);
     put_step(progress, execution, transition->instance, &out);
     if (body.size > 2) {
         buf_add_char(&out, ',');
@@ -51,7 +51,7 @@ static void jsonl_transition(struct progress *progress, struct engine_execution 
     put(progress, &out);
 }
 
-static void jsonl_log(struct progress *progress, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
+static void jsonl_log(struct progress *progress, const struct progress_run *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
 {
     static const char *const names[] = {"stdout", "stderr", "system"};
     struct buf out;
@@ -63,7 +63,7 @@ static void jsonl_log(struct progress *progress, struct engine_execution *execut
     put(progress, &out);
 }
 
-static void jsonl_progress(struct progress *progress, struct engine_execution *execution, uint32_t instance, double fraction, struct orch_str text)
+static void jsonl_progress(struct progress *progress, const struct progress_run *execution, uint32_t instance, double fraction, struct orch_str text)
 {
     struct buf out;
     put_head(progress, execution, "task.progress", &out);

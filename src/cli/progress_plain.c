@@ -50,7 +50,7 @@ static void beat(uv_timer_t *timer)
     struct plain *plain = progress->own;
     struct core_summary summary;
     if (!progress->execution) return;
-    core_get_summary(engine_execution_core(progress->execution), &summary);
+    core_get_summary(progress->execution->core, &summary);
     begin_line(progress, STR("-"), "beat");
     buf_printf(&plain->line, "%u/%u ok=%u running=%u failed=%u", summary.tasks_done, summary.tasks_total, summary.states[TASK_SUCCEEDED],
                summary.states[TASK_RUNNING], summary.states[TASK_FAILED] + summary.states[TASK_TIMED_OUT]);
@@ -73,10 +73,10 @@ static void plain_begin(struct progress *progress, bool resumed)
     buf_init(&plain->line, NULL, 256 * 1024);
     const char *github = getenv("GITHUB_ACTIONS");
     plain->github = github && strcmp(github, "true") == 0;
-    run_line(progress, resumed ? "continue" : "start");
+    run_line(progress, progress->watched ? "watch" : resumed ? "continue" : "start");
     cli_clean(progress->workflow, 0, false, &plain->line);
     struct core_summary summary;
-    core_get_summary(engine_execution_core(progress->execution), &summary);
+    core_get_summary(progress->execution->core, &summary);
     struct arena arena;
     struct value parameters;
     arena_init(&arena, NULL, 0);
@@ -91,12 +91,12 @@ static void plain_begin(struct progress *progress, bool resumed)
             buf_done(&one);
         }
     arena_done(&arena);
-    const char *store = store_path(engine_store(progress->engine));
+    const char *store = store_path(progress->store);
     buf_printf(&plain->line, "  (%s", store ? "local journal " : "in memory");
     if (store) cli_clean(str_from(store), 0, false, &plain->line);
     buf_add_char(&plain->line, ')');
     end_line(progress);
-    uv_timer_init(engine_loop(progress->engine), &plain->heartbeat);
+    uv_timer_init(progress->loop, &plain->heartbeat);
     plain->heartbeat.data = progress;
     uv_timer_start(&plain->heartbeat, beat, HEARTBEAT_MS, HEARTBEAT_MS);
     uv_unref((uv_handle_t *)&plain->heartbeat);
@@ -112,10 +112,10 @@ static void put_failure(struct progress *progress, const struct core_instance *i
     progress_reason(transition, &plain->line);
 }
 
-static void task_ended(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
+static void task_ended(struct progress *progress, const struct progress_run *execution, const struct core_transition *transition)
 {
     struct plain *plain = progress->own;
-    const struct core_instance *instance = core_get_instance(engine_execution_core(execution), transition->instance);
+    const struct core_instance *instance = core_get_instance(execution->core, transition->instance);
     struct orch_str path = progress_path(progress, execution, transition->instance);
     const struct core_detail *detail = instance->detail;
     switch ((enum task_state)transition->state) {
@@ -132,7 +132,7 @@ static void task_ended(struct progress *progress, struct engine_execution *execu
     case TASK_SKIPPED:
         begin_line(progress, path, "skip");
         if (transition->reason != REASON_WHEN) buf_add_text(&plain->line, "not started: ");
-        core_why(engine_execution_core(execution), transition->instance, transition->at, &plain->line);
+        core_why(execution->core, transition->instance, transition->at, &plain->line);
         break;
     case TASK_CANCELLED: begin_line(progress, path, "cancel"); break;
     case TASK_COMPENSATED: begin_line(progress, path, "undone"); break;
@@ -146,12 +146,12 @@ static void task_ended(struct progress *progress, struct engine_execution *execu
     if (plain->github && (transition->state == TASK_FAILED || transition->state == TASK_TIMED_OUT) && !instance->task->continue_on_error) {
         buf_clear(&plain->line);
         cli_clean(transition->error, 500, false, &plain->line);
-        fprintf(stderr, "::error file=%.*s,line=%u::%.*s: %.*s\n", STR_ARG(core_workflow(engine_execution_core(execution))->source_file),
+        fprintf(stderr, "::error file=%.*s,line=%u::%.*s: %.*s\n", STR_ARG(core_workflow(execution->core)->source_file),
                 instance->task->line, STR_ARG(path), STR_ARG(buf_str(&plain->line)));
     }
 }
 
-static void waiting(struct progress *progress, struct engine_execution *execution, const struct core_transition *transition)
+static void waiting(struct progress *progress, const struct progress_run *execution, const struct core_transition *transition)
 {
     struct plain *plain = progress->own;
     struct orch_str path = progress_path(progress, execution, transition->instance);
@@ -160,20 +160,20 @@ static void waiting(struct progress *progress, struct engine_execution *executio
     /* Where a timeout comes before what is waited for, that is when it goes on. */
     if (transition->reason == REASON_BACKOFF || transition->reason == REASON_TIMER)
         put_time(&plain->line, transition->failure == FAILURE_TIMEOUT ? "times-out-in=" : "next-in=", transition->due - transition->at);
-    else if (transition->reason == REASON_APPROVAL) buf_printf(&plain->line, "approval: orch approve %s %.*s", engine_execution_id(execution), STR_ARG(path));
+    else if (transition->reason == REASON_APPROVAL) buf_printf(&plain->line, "approval: orch approve %s %.*s", execution->id, STR_ARG(path));
     else if (transition->reason == REASON_EVENT) {
         buf_add_text(&plain->line, "event ");
         cli_clean(transition->name, 60, false, &plain->line);
-    } else if (transition->reason == REASON_HELD) buf_printf(&plain->line, "interrupted: orch retry %s --from %.*s", engine_execution_id(execution), STR_ARG(path));
+    } else if (transition->reason == REASON_HELD) buf_printf(&plain->line, "interrupted: orch retry %s --from %.*s", execution->id, STR_ARG(path));
     end_line(progress);
 }
 
-static void plain_transition(struct progress *progress, struct engine_execution *execution, uint64_t seq, const struct core_transition *transition)
+static void plain_transition(struct progress *progress, const struct progress_run *execution, uint64_t seq, const struct core_transition *transition)
 {
     struct plain *plain = progress->own;
     (void)seq;
     if (!plain) return;
-    const struct core *core = engine_execution_core(execution);
+    const struct core *core = execution->core;
     switch ((enum transition_type)transition->type) {
     case TRANSITION_ATTEMPT_STARTED:
         if (transition->attempt < 2) return;
@@ -231,7 +231,7 @@ static void plain_transition(struct progress *progress, struct engine_execution 
     }
 }
 
-static void plain_log(struct progress *progress, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
+static void plain_log(struct progress *progress, const struct progress_run *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str line)
 {
     struct plain *plain = progress->own;
     (void)attempt;
@@ -254,7 +254,7 @@ static void plain_say(struct progress *progress, const char *text)
     end_line(progress);
 }
 
-static void plain_end(struct progress *progress, struct engine_execution *execution)
+static void plain_end(struct progress *progress, const struct progress_run *execution)
 {
     struct plain *plain = progress->own;
     (void)execution;

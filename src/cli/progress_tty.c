@@ -144,7 +144,7 @@ static void active_remove(struct tty *tty, uint32_t instance)
 static void set_state(struct progress *progress, uint32_t at, uint8_t state, uint8_t reason)
 {
     struct tty *tty = progress->own;
-    const struct core *core = engine_execution_core(progress->execution);
+    const struct core *core = progress->execution->core;
     if (!grow(tty, at + 1)) return;
     const struct core_instance *instance = core_get_instance(core, at);
     uint32_t where = first_level(core, at);
@@ -163,7 +163,7 @@ static void set_state(struct progress *progress, uint32_t at, uint8_t state, uin
 static void open_frame(struct progress *progress, uint32_t at)
 {
     struct tty *tty = progress->own;
-    const struct core *core = engine_execution_core(progress->execution);
+    const struct core *core = progress->execution->core;
     const struct core_frame *frame = core_get_frame(core, at);
     if (!grow(tty, frame->first + frame->block->task_count)) return;
     if (at == 0) return; /* counted at the start */
@@ -276,7 +276,7 @@ static void put_bar(struct tty *tty, double fraction)
 static uint8_t state_of(struct progress *progress, uint32_t at, uint8_t *ret_reason)
 {
     struct tty *tty = progress->own;
-    uint32_t instance = core_get_frame(engine_execution_core(progress->execution), 0)->first + at;
+    uint32_t instance = core_get_frame(progress->execution->core, 0)->first + at;
     *ret_reason = tty->reasons[instance];
     return tty->states[instance];
 }
@@ -284,10 +284,10 @@ static uint8_t state_of(struct progress *progress, uint32_t at, uint8_t *ret_rea
 static void put_note(struct progress *progress, const struct active *active)
 {
     struct tty *tty = progress->own;
-    const struct core *core = engine_execution_core(progress->execution);
+    const struct core *core = progress->execution->core;
     const struct core_instance *instance = core_get_instance(core, active->instance);
     uint8_t state = tty->states[active->instance], reason = tty->reasons[active->instance];
-    orch_time now = engine_execution_now(progress->execution);
+    orch_time now = progress_now(progress->execution);
     if (state == TASK_WAITING) {
         if (reason == REASON_BACKOFF && instance->detail) {
             const struct retry_policy *retry = task_retry(instance->task);
@@ -318,7 +318,7 @@ static void put_note(struct progress *progress, const struct active *active)
 static void draw_active(struct progress *progress, const struct active *active, uint32_t indent, struct orch_str name)
 {
     struct tty *tty = progress->own;
-    const struct core_instance *instance = core_get_instance(engine_execution_core(progress->execution), active->instance);
+    const struct core_instance *instance = core_get_instance(progress->execution->core, active->instance);
     uint8_t state = tty->states[active->instance], reason = tty->reasons[active->instance];
     if (!line_begin(tty)) return;
     put_to(tty, indent);
@@ -327,7 +327,7 @@ static void draw_active(struct progress *progress, const struct active *active, 
     put(tty, COLOR_NONE, name);
     put_to(tty, 28);
     put_text(tty, COLOR_NONE, " ");
-    if (instance->detail && instance->detail->attempt_at && state == TASK_RUNNING) put_duration(tty, COLOR_NONE, engine_execution_now(progress->execution) - instance->detail->attempt_at);
+    if (instance->detail && instance->detail->attempt_at && state == TASK_RUNNING) put_duration(tty, COLOR_NONE, progress_now(progress->execution) - instance->detail->attempt_at);
     put_to(tty, 36);
     put_text(tty, COLOR_NONE, " ");
     put_note(progress, active);
@@ -365,7 +365,7 @@ static void draw_children(struct progress *progress, uint32_t at, uint32_t room)
 static void draw_task(struct progress *progress, uint32_t at)
 {
     struct tty *tty = progress->own;
-    const struct core *core = engine_execution_core(progress->execution);
+    const struct core *core = progress->execution->core;
     const struct core_instance *instance = core_get_instance(core, core_get_frame(core, 0)->first + at);
     const struct core_detail *detail = instance->detail;
     const struct branch *branch = &tty->branches[at];
@@ -399,7 +399,7 @@ static void draw_task(struct progress *progress, uint32_t at)
             struct buf why;
             buf_init(&why, NULL, 256);
             buf_add_text(&why, reason == REASON_WHEN ? "skipped: " : "not started: ");
-            core_why(core, core_get_frame(core, 0)->first + at, engine_execution_now(progress->execution), &why);
+            core_why(core, core_get_frame(core, 0)->first + at, progress_now(progress->execution), &why);
             put(tty, COLOR_GREY, buf_str(&why));
             buf_done(&why);
         }
@@ -416,7 +416,7 @@ static void draw_task(struct progress *progress, uint32_t at)
     if (state == TASK_PENDING || state == TASK_READY || state == TASK_WAITING) {
         struct buf why;
         buf_init(&why, NULL, 1024);
-        core_why(core, core_get_frame(core, 0)->first + at, engine_execution_now(progress->execution), &why);
+        core_why(core, core_get_frame(core, 0)->first + at, progress_now(progress->execution), &why);
         put(tty, COLOR_GREY, buf_str(&why));
         buf_done(&why);
     }
@@ -425,12 +425,12 @@ static void draw_task(struct progress *progress, uint32_t at)
 static void draw_head(struct progress *progress)
 {
     struct tty *tty = progress->own;
-    const char *store = store_path(engine_store(progress->engine));
+    const char *store = store_path(progress->store);
     if (!line_begin(tty)) return;
     put(tty, COLOR_BLUE, cli_style.utf8 ? STR("▶ ") : STR("> "));
     put(tty, COLOR_BOLD, progress->workflow);
     put_text(tty, COLOR_NONE, "  #%s  ", progress->id);
-    put_text(tty, COLOR_GREY, store ? "local journal" : "in memory");
+    put_text(tty, COLOR_GREY, progress->watched ? "another process runs it" : store ? "local journal" : "in memory");
     put_text(tty, COLOR_NONE, "  ");
     put(tty, COLOR_GREY, tty->parameters);
 }
@@ -445,7 +445,7 @@ static void draw_foot(struct progress *progress)
         running += tty->branches[i].running;
         waiting += tty->branches[i].waiting;
     }
-    orch_time elapsed = engine_now(progress->engine) - progress->begun_at;
+    orch_time elapsed = progress_now(progress->execution) - progress->begun_at;
     if (!line_begin(tty)) return;
     put_text(tty, COLOR_NONE, " ");
     put_duration(tty, COLOR_NONE, elapsed);
@@ -455,7 +455,7 @@ static void draw_foot(struct progress *progress)
         put_text(tty, COLOR_NONE, "  eta ~");
         put_duration(tty, COLOR_NONE, (orch_time)((double)elapsed / done * (total - done)));
     }
-    put_text(tty, COLOR_GREY, "    Ctrl-C stops");
+    put_text(tty, COLOR_GREY, progress->watched ? "    Ctrl-C detaches" : "    Ctrl-C stops");
 }
 
 static void draw_folded(struct tty *tty, uint8_t state, uint8_t reason, uint32_t number, const char *text)
@@ -509,7 +509,7 @@ static void draw_tree(struct progress *progress, uint32_t room)
         }
         quota[rank]--;
         draw_task(progress, i);
-        const struct core_instance *instance = core_get_instance(engine_execution_core(progress->execution), i);
+        const struct core_instance *instance = core_get_instance(progress->execution->core, i);
         if (!is_leaf(instance) && state == TASK_RUNNING && spare && !tty->final) {
             uint32_t before = tty->lines_count;
             draw_children(progress, i, spare);
@@ -641,7 +641,7 @@ static void on_resized(uv_signal_t *handle, int number)
 
 static void open_signal(struct progress *progress, uv_signal_t *handle, uv_signal_cb callback, int number)
 {
-    uv_signal_init(engine_loop(progress->engine), handle);
+    uv_signal_init(progress->loop, handle);
     handle->data = progress;
     uv_signal_start(handle, callback, number);
     uv_unref((uv_handle_t *)handle);
@@ -670,7 +670,7 @@ static void keep_parameters(struct progress *progress, struct orch_str json)
 static void tty_begin(struct progress *progress, bool resumed)
 {
     struct tty *tty = calloc(1, sizeof *tty);
-    const struct core *core = engine_execution_core(progress->execution);
+    const struct core *core = progress->execution->core;
     struct core_summary summary;
     (void)resumed; /* the tree shows what is done already */
     if (!tty) return;
@@ -690,7 +690,7 @@ static void tty_begin(struct progress *progress, bool resumed)
             if (instance->state != TASK_PENDING) set_state(progress, i, instance->state, instance->reason);
         }
     }
-    uv_timer_init(engine_loop(progress->engine), &tty->timer);
+    uv_timer_init(progress->loop, &tty->timer);
     tty->timer.data = progress;
     uv_timer_start(&tty->timer, on_tick, 0, TICK_MS);
     uv_unref((uv_handle_t *)&tty->timer);
@@ -700,7 +700,7 @@ static void tty_begin(struct progress *progress, bool resumed)
     tty->open = true;
 }
 
-static void tty_transition(struct progress *progress, struct engine_execution *execution, uint64_t seq, const struct core_transition *transition)
+static void tty_transition(struct progress *progress, const struct progress_run *execution, uint64_t seq, const struct core_transition *transition)
 {
     struct tty *tty = progress->own;
     (void)seq;
@@ -729,7 +729,7 @@ static void tty_transition(struct progress *progress, struct engine_execution *e
     }
 }
 
-static struct active *active_of(struct progress *progress, struct engine_execution *execution, uint32_t instance)
+static struct active *active_of(struct progress *progress, const struct progress_run *execution, uint32_t instance)
 {
     struct tty *tty = progress->own;
     if (!tty || execution != progress->execution || instance >= tty->instances_capacity || !tty->active_at[instance]) return NULL;
@@ -743,7 +743,7 @@ static void keep_note(struct active *active, struct orch_str text)
     active->note[size] = '\0';
 }
 
-static void tty_log(struct progress *progress, struct engine_execution *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str text)
+static void tty_log(struct progress *progress, const struct progress_run *execution, uint32_t instance, uint32_t attempt, enum log_stream stream, struct orch_str text)
 {
     struct active *active = active_of(progress, execution, instance);
     (void)attempt;
@@ -751,7 +751,7 @@ static void tty_log(struct progress *progress, struct engine_execution *executio
     if (active && str_trim(text).size) keep_note(active, text);
 }
 
-static void tty_progress(struct progress *progress, struct engine_execution *execution, uint32_t instance, double fraction, struct orch_str text)
+static void tty_progress(struct progress *progress, const struct progress_run *execution, uint32_t instance, double fraction, struct orch_str text)
 {
     struct active *active = active_of(progress, execution, instance);
     if (!active) return;
@@ -767,7 +767,7 @@ static void tty_say(struct progress *progress, const char *text)
     if (tty) tty->changed = true;
 }
 
-static void tty_end(struct progress *progress, struct engine_execution *execution)
+static void tty_end(struct progress *progress, const struct progress_run *execution)
 {
     struct tty *tty = progress->own;
     (void)execution;

@@ -110,6 +110,10 @@ struct engine *engine_crash(struct engine *engine);
  */
 int engine_load(struct engine *engine, struct orch_str text, struct orch_str file, struct diags *diags,
                 struct engine_version **ret, struct orch_error *err);
+/*
+ * What an execution in the store was started with: its definition and the sub-workflows pinned with it. No file is read.
+ */
+int engine_load_recorded(struct engine *engine, int64_t number, struct engine_version **ret, struct orch_error *err);
 struct engine_version *engine_version_unref(struct engine_version *version);
 const struct workflow *engine_version_workflow(const struct engine_version *version);
 

@@ -392,3 +392,47 @@ int engine_load(struct engine *engine, struct orch_str text, struct orch_str fil
     *ret = root;
     return 0;
 }
+
+struct recorded {
+    struct engine_version *version;
+    struct orch_error *err;
+};
+
+/* The first record begins with how it was started. */
+static int take_pins(void *user, uint64_t first_seq, uint32_t count, struct orch_str record)
+{
+    struct recorded *recorded = user;
+    struct engine_version *version = recorded->version;
+    struct core_transitions list = {0};
+    struct arena scratch;
+    struct value data;
+    (void)count;
+    arena_init(&scratch, NULL, 0);
+    int r = transitions_decode(record, &scratch, &list, recorded->err);
+    if (!r && (first_seq != 1 || !list.count || list.items[0].type != TRANSITION_EXECUTION_STARTED))
+        r = error_set(recorded->err, ORCH_ERR_CORRUPT, "the journal has no record 1");
+    if (!r) r = json_parse(list.items[0].data, NULL, &scratch, &data, recorded->err);
+    const struct value *pinned = r ? NULL : value_get(data, STR("subworkflows"));
+    if (pinned && value_copy(*pinned, &version->arena, &version->pinned)) r = error_memory(recorded->err);
+    arena_done(&scratch);
+    return r ? r : 1;
+}
+
+int engine_load_recorded(struct engine *engine, int64_t number, struct engine_version **ret, struct orch_error *err)
+{
+    struct arena scratch;
+    struct store_execution row;
+    struct recorded recorded = {.err = err};
+    arena_init(&scratch, NULL, 0);
+    int r = store_get_execution(engine->store, number, &scratch, &row, err);
+    if (!r) r = version_by_digest(engine, row.digest, row.base_dir, row.file, &recorded.version, err);
+    if (!r) r = store_each_record(engine->store, number, 1, take_pins, &recorded, err);
+    if (r == 1) r = 0;
+    arena_done(&scratch);
+    if (r) {
+        (void)engine_version_unref(recorded.version);
+        return r;
+    }
+    *ret = recorded.version;
+    return 0;
+}
