@@ -15,6 +15,7 @@ struct command {
     const char *task;
     const char *text;           /* reason, comment or the signal's data */
     const char *event;
+    orch_time timeout;          /* for the owner's answer */
     bool approved;
     bool failed_only;
     struct arena arena;
@@ -43,6 +44,16 @@ static int add(struct value_member *members, uint32_t *count, const char *key, s
 {
     members[(*count)++] = (struct value_member){value_string(str_from(key)), value};
     return 0;
+}
+
+#define TELL_AFTER (2 * ORCH_SECOND)
+#define TIMEOUT_OPTION(command) {"timeout", 0, OPTION_TIME, &(command).timeout, "TIME", "how long to wait for the answer of who runs it (default: 30s)", NULL}
+
+static void tell_waiting(void *user, int pid)
+{
+    const struct command *command = user;
+    if (pid > 0) cli_note(command->id, "waiting for the process that runs it (pid %d) to answer; if it is stopped: kill -CONT %d", pid, pid);
+    else cli_note(command->id, "waiting for the process that runs it to answer; it may be stopped");
 }
 
 static int ask_owner(struct command *command, struct orch_error *err)
@@ -75,7 +86,8 @@ static int ask_owner(struct command *command, struct orch_error *err)
         }
     }
     if (value_map(members, count, &command->arena, &request)) return error_memory(err);
-    return engine_control_call(command->store.data, request, &command->arena, &answer, err);
+    const struct engine_control_wait wait = {.tell_after = TELL_AFTER, .timeout = command->timeout, .tell = tell_waiting, .user = command};
+    return engine_control_ask(command->store.data, request, &wait, &command->arena, &answer, err);
 }
 
 struct recorded {
@@ -175,7 +187,7 @@ int cli_cancel(int argc, char **argv)
 {
     struct command command = {.name = "cancel", .flags = FOREGROUND_FLAGS_INIT};
     const struct cli_option options[] = {
-        {"reason", 0, OPTION_TEXT, &command.text, "TEXT", "kept in the run's history", NULL}, FOREGROUND_OPTIONS(command.flags), {0}};
+        {"reason", 0, OPTION_TEXT, &command.text, "TEXT", "kept in the run's history", NULL}, TIMEOUT_OPTION(command), FOREGROUND_OPTIONS(command.flags), {0}};
     const struct cli_usage usage = {.verb = "cancel",
                                     .arguments = "RUN",
                                     .summary = "Stops a run: nothing new starts, running tasks are ended, compensations and finally tasks run",
@@ -196,6 +208,7 @@ int cli_retry(int argc, char **argv)
     const struct cli_option options[] = {
         {"failed", 0, OPTION_FLAG, &command.failed_only, NULL, "what failed and what follows it (the default)", NULL},
         {"from", 0, OPTION_TEXT, &command.task, "TASK", "this task and all that follows it", NULL},
+        TIMEOUT_OPTION(command),
         FOREGROUND_OPTIONS(command.flags),
         {0}};
     const struct cli_usage usage = {.verb = "retry",
@@ -219,7 +232,9 @@ int cli_retry(int argc, char **argv)
 static int simple(int argc, char **argv, const char *name, const char *summary, const char *examples, const char *said)
 {
     struct command command = {.name = name, .flags = FOREGROUND_FLAGS_INIT};
-    const struct cli_option options[] = {{"store", 0, OPTION_TEXT, &command.flags.store, "DIR", "where the run is kept", NULL}, {0}};
+    const struct cli_option options[] = {{"store", 0, OPTION_TEXT, &command.flags.store, "DIR", "where the run is kept", NULL},
+                                         TIMEOUT_OPTION(command),
+                                         {0}};
     const struct cli_usage usage = {
         .verb = name, .arguments = "RUN", .summary = summary, .examples = examples, .options = options, .positionals_min = 1, .positionals_max = 1};
     int count, r = cli_parse(&usage, argc, argv, &count);
@@ -246,6 +261,7 @@ int cli_approve(int argc, char **argv)
         {"reject", 0, OPTION_FLAG, &reject, NULL, "refuse it", NULL},
         {"comment", 'm', OPTION_TEXT, &command.text, "TEXT", "kept with the answer", NULL},
         {"store", 0, OPTION_TEXT, &command.flags.store, "DIR", "where the run is kept", NULL},
+        TIMEOUT_OPTION(command),
         {0}};
     const struct cli_usage usage = {.verb = "approve",
                                     .arguments = "RUN [TASK]",
@@ -267,6 +283,7 @@ int cli_signal(int argc, char **argv)
     struct command command = {.name = "signal", .flags = FOREGROUND_FLAGS_INIT};
     const struct cli_option options[] = {{"data", 'd', OPTION_TEXT, &command.text, "JSON", "what the event carries", NULL},
                                          {"store", 0, OPTION_TEXT, &command.flags.store, "DIR", "where the run is kept", NULL},
+                                         TIMEOUT_OPTION(command),
                                          {0}};
     const struct cli_usage usage = {.verb = "signal",
                                     .arguments = "RUN EVENT",

@@ -51,6 +51,8 @@ struct logs {
     pcre2_code *pattern;
     pcre2_match_data *match;
     bool any;
+    uint64_t damaged;         /* lines that cannot be read */
+    uint32_t attempts_known;  /* of what is looked at; attempts count from 1 */
     struct orch_error err;
 };
 
@@ -134,6 +136,7 @@ static int scan_record(void *user, uint64_t first_seq, uint32_t count, struct or
         if (transition->type == TRANSITION_EXECUTION_RETRIED) scan->generation = transition->index;
         if (transition->type != TRANSITION_ATTEMPT_STARTED) continue;
         if (scan->wanted != CORE_NONE && !is_below(scan->core, transition->instance, scan->wanted)) continue;
+        if (transition->attempt > scan->logs->attempts_known) scan->logs->attempts_known = transition->attempt;
         if (scan->logs->attempt && transition->attempt != scan->logs->attempt) continue;
         buf_clear(&scan->path);
         core_path(scan->core, transition->instance, &scan->path);
@@ -206,7 +209,7 @@ static int read_new(struct logs *logs)
     for (uint32_t i = 0; i < logs->sources_count && !r; i++) {
         struct source *source = &logs->sources[i];
         logs->reading = i;
-        r = logfile_each(source->file.data, source->offset, &source->offset, add_line, logs, &logs->err);
+        r = logfile_each_counted(source->file.data, source->offset, &source->offset, add_line, logs, &logs->damaged, &logs->err);
         if (r == ORCH_ERR_NOT_FOUND) r = 0;
     }
     if (r) return r;
@@ -221,6 +224,12 @@ static int show_logs(struct logs *logs)
 {
     bool alive = false;
     int r = find_sources(logs, &alive);
+    if (!r && logs->attempt && !logs->sources_count && !(logs->follow && alive)) {
+        r = error_set(&logs->err, ORCH_ERR_NOT_FOUND, "there is no attempt %u of %s", logs->attempt, logs->task ? logs->task : "any task");
+        if (!logs->attempts_known) error_hint(&logs->err, "nothing of it was started");
+        else if (logs->attempts_known == 1) error_hint(&logs->err, "there was attempt 1");
+        else error_hint(&logs->err, "there were attempts 1 to %u", logs->attempts_known);
+    }
     if (!r) r = read_new(logs);
     while (!r && logs->follow && alive && store_is_owned(logs->store)) {
         struct timespec pause = {.tv_nsec = FOLLOW_MS * 1000000L};
@@ -283,6 +292,9 @@ int cli_logs(int argc, char **argv)
         store_execution_id(logs.number, logs.id);
         logs.dir = str_from(store_path(logs.store));
         r = show_logs(&logs);
+        if (!r && logs.damaged)
+            cli_note(logs.id, "%llu damaged line%s left out: what was written there cannot be read", (unsigned long long)logs.damaged,
+                     logs.damaged == 1 ? " is" : "s are");
     }
     if (logs.store) store_close(logs.store);
     pcre2_match_data_free(logs.match);

@@ -136,6 +136,57 @@ static int print_one(struct show *show)
     return 0;
 }
 
+/* The task that a pending one waits for, of those before it in its block: the first that is not over. CORE_NONE: none. */
+static uint32_t blocking(const struct core *core, uint32_t at)
+{
+    const struct core_instance *instance = core_get_instance(core, at);
+    const struct core_frame *frame = core_get_frame(core, instance->frame);
+    const struct block *block = frame->block;
+    for (uint32_t i = block->dependency_start[instance->task->index]; i < block->dependency_start[instance->task->index + 1]; i++) {
+        uint32_t before = frame->first + block->dependencies[i];
+        if (!task_state_is_terminal(core_get_instance(core, before)->state)) return before;
+    }
+    if (frame->owner == CORE_NONE || task_state_is_terminal(core_get_instance(core, frame->owner)->state)) return CORE_NONE;
+    return core_get_instance(core, frame->owner)->state == TASK_RUNNING ? CORE_NONE : frame->owner;
+}
+
+/* Inside of a block under way, what in it waits for somebody. */
+static uint32_t held_inside(const struct core *core, uint32_t at)
+{
+    for (uint32_t f = core_frame_next_of(core, at, CORE_NONE); f != CORE_NONE; f = core_frame_next_of(core, at, f)) {
+        const struct core_frame *frame = core_get_frame(core, f);
+        for (uint32_t i = 0; i < frame->block->task_count; i++) {
+            uint32_t one = frame->first + i;
+            const struct core_instance *instance = core_get_instance(core, one);
+            if (instance->state == TASK_WAITING) return one;
+            uint32_t deeper = instance->state == TASK_RUNNING ? held_inside(core, one) : CORE_NONE;
+            if (deeper != CORE_NONE) return deeper;
+        }
+    }
+    return CORE_NONE;
+}
+
+/* The command that changes what an instance waits for. */
+static void print_next(struct show *show, uint32_t at)
+{
+    const struct core_instance *instance = core_get_instance(show->core, at);
+    bool over = execution_state_is_terminal((uint8_t)show->summary.state);
+    struct buf path;
+    buf_init(&path, NULL, 16384);
+    core_path(show->core, at, &path);
+    if (over && instance->state != TASK_SUCCEEDED) printf("next: orch retry %s --failed\n", show->id);
+    else if (instance->state == TASK_WAITING && instance->reason == REASON_APPROVAL) printf("next: orch approve %s %.*s\n", show->id, STR_ARG(buf_str(&path)));
+    else if (instance->state == TASK_WAITING && instance->reason == REASON_EVENT && instance->detail) {
+        printf("next: orch signal %s ", show->id);
+        cli_put_clean(instance->detail->event, 0);
+        puts("");
+    } else if (instance->state == TASK_WAITING && instance->reason == REASON_HELD) printf("next: orch retry %s --from %.*s\n", show->id, STR_ARG(buf_str(&path)));
+    else if (!over && !show->owned) printf("next: orch run --continue %s\n", show->id);
+    else if (!over && show->summary.state == EXECUTION_PAUSED) printf("next: orch resume %s\n", show->id);
+    else if (instance->state == TASK_RUNNING && instance->task->action) printf("next: orch logs %s %.*s -f\n", show->id, STR_ARG(buf_str(&path)));
+    buf_done(&path);
+}
+
 static int print_why(struct show *show)
 {
     uint32_t at = core_find(show->core, str_from(show->why));
@@ -144,10 +195,31 @@ static int print_why(struct show *show)
     buf_init(&why, NULL, 4096);
     core_why(show->core, at, show->tree.now, &why);
     const struct core_instance *instance = core_get_instance(show->core, at);
-    if (why.size) {
+    if (why.size) cli_put_clean(buf_str(&why), 0);
+    else printf("it is %s", task_state_to_string((enum task_state)instance->state));
+    /* What blocks it may itself be blocked: the last of the chain is what can be changed. */
+    uint32_t last = at;
+    for (uint32_t steps = 0; steps < core_instance_count(show->core); steps++) {
+        instance = core_get_instance(show->core, last);
+        uint32_t before = instance->state == TASK_PENDING ? blocking(show->core, last) : instance->state == TASK_RUNNING ? held_inside(show->core, last) : CORE_NONE;
+        if (before == CORE_NONE) break;
+        last = before;
+    }
+    instance = core_get_instance(show->core, last);
+    if (last != at) {
+        buf_clear(&why);
+        core_path(show->core, last, &why);
+        if (instance->state == TASK_RUNNING) buf_add_text(&why, " is running");
+        else if (instance->state != TASK_PENDING) {
+            buf_add_text(&why, ": ");
+            core_why(show->core, last, show->tree.now, &why);
+        }
+        fputs("; ", stdout);
         cli_put_clean(buf_str(&why), 0);
-        puts("");
-    } else printf("it is %s\n", task_state_to_string((enum task_state)instance->state));
+    }
+    if (!show->owned && !execution_state_is_terminal((uint8_t)show->summary.state)) fputs("; nobody runs it now", stdout);
+    puts("");
+    print_next(show, last);
     buf_done(&why);
     return 0;
 }

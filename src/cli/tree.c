@@ -45,6 +45,9 @@ static void print_instance(struct cli_tree *tree, uint32_t at, int depth)
     struct orch_str path = buf_str(&tree->text);
     size_t slash = path.size;
     while (depth > 0 && slash > 0 && path.data[slash - 1] != '/') slash--;
+    /* A handler's task is named with what it handles: "on_error/f". */
+    if (slash > 1 && depth > 0 && core_get_frame(tree->core, instance->frame)->role != BLOCK_BODY)
+        for (slash--; slash > 0 && path.data[slash - 1] != '/';) slash--;
     if (depth == 0) slash = 0;
     printf("%*s%s%s%s ", 2 + depth * 2, "", cli_color(color, shade), cli_task_symbol(instance->state, instance->reason),
            cli_color_end(color, shade));

@@ -350,8 +350,26 @@ static int error_unanswered(bool is_gone, struct orch_error *err)
     return err ? err->code : ORCH_ERR_IO;
 }
 
-static int exchange(int fd, struct orch_str request, struct buf *answer, struct orch_error *err)
+static void wait_at_most(int fd, orch_time time)
 {
+    struct timeval most = {.tv_sec = time / ORCH_SECOND, .tv_usec = time % ORCH_SECOND};
+    if (time <= 0) most = (struct timeval){.tv_usec = 1}; /* 0 would be for ever */
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+}
+
+static int peer_of(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (int)peer.pid : 0;
+}
+
+static int exchange(int fd, struct orch_str request, const struct engine_control_wait *wait, struct buf *answer,
+                    struct orch_error *err)
+{
+    orch_time timeout = wait->timeout ? wait->timeout : CONTROL_TIMEOUT_SECONDS * ORCH_SECOND;
+    bool telling = wait->tell && wait->tell_after && wait->tell_after < timeout;
+    wait_at_most(fd, telling ? wait->tell_after : timeout);
     for (size_t sent = 0; sent < request.size;) {
         ssize_t n = send(fd, request.data + sent, request.size - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
@@ -363,6 +381,12 @@ static int exchange(int fd, struct orch_str request, struct buf *answer, struct 
         if (!room) return error_memory(err);
         ssize_t n = recv(fd, room, 4096, 0);
         if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && telling && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            telling = false;
+            wait->tell(wait->user, peer_of(fd));
+            wait_at_most(fd, timeout - wait->tell_after);
+            continue;
+        }
         if (n <= 0) return error_unanswered(n == 0 || errno == ECONNRESET, err);
         answer->size += (size_t)n;
         if (answer->data[answer->size - 1] == '\n') return 0;
@@ -381,6 +405,13 @@ static int code_of(struct orch_str name)
 int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer,
                         struct orch_error *err)
 {
+    const struct engine_control_wait wait = {0};
+    return engine_control_ask(store_path, request, &wait, arena, ret_answer, err);
+}
+
+int engine_control_ask(const char *store_path, struct value request, const struct engine_control_wait *wait,
+                       struct arena *arena, struct value *ret_answer, struct orch_error *err)
+{
     int fd = connect_to(store_path, err);
     if (fd < 0) return fd;
     struct buf text, answer;
@@ -389,7 +420,7 @@ int engine_control_call(const char *store_path, struct value request, struct are
     json_format(request, 0, &text);
     buf_add_char(&text, '\n');
     int r = text.failed ? error_set(err, ORCH_ERR_LIMIT, "the command is too long")
-                        : exchange(fd, buf_str(&text), &answer, err);
+                        : exchange(fd, buf_str(&text), wait, &answer, err);
     close(fd);
     struct orch_str kept = r ? STR_NONE : arena_str(arena, buf_str(&answer));
     buf_done(&text);

@@ -218,6 +218,15 @@ const struct store_execution *engine_view_row(const struct engine_view *view);
  * ORCH_ERR_UNAVAILABLE when nobody is there: nothing was recorded. ORCH_ERR_IO or _TIMEOUT when somebody was there and did not
  * answer: the command may be recorded or not. The answer's error becomes the return value.
  */
+struct engine_control_wait {
+    orch_time tell_after; /* when no answer has come by then, tell is called once; 0: never */
+    orch_time timeout;    /* 0: 30 s */
+    void (*tell)(void *user, int pid); /* pid of who was asked; 0: not known */
+    void *user;
+};
+/* As engine_control_call, with a say in how long. */
+int engine_control_ask(const char *store_path, struct value request, const struct engine_control_wait *wait,
+                       struct arena *arena, struct value *ret_answer, struct orch_error *err);
 int engine_control_call(const char *store_path, struct value request, struct arena *arena, struct value *ret_answer,
                         struct orch_error *err);
 

@@ -319,6 +319,15 @@ int logfile_each(const char *file, uint64_t offset, uint64_t *ret_offset,
                  int (*fn)(void *user, orch_time at, char stream, struct orch_str line), void *user,
                  struct orch_error *err)
 {
+    uint64_t damaged = 0;
+
+    return logfile_each_counted(file, offset, ret_offset, fn, user, &damaged, err);
+}
+
+int logfile_each_counted(const char *file, uint64_t offset, uint64_t *ret_offset,
+                         int (*fn)(void *user, orch_time at, char stream, struct orch_str line), void *user,
+                         uint64_t *ret_damaged, struct orch_error *err)
+{
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), result = 0;
     struct stat status;
     char *room;
@@ -356,6 +365,7 @@ int logfile_each(const char *file, uint64_t offset, uint64_t *ret_offset,
 
             if (end == SIZE_MAX) break;
             if (parse_line(str_of(text.data, end), &at, &stream, &goes_on, &line)) result = fn(user, at, stream, line);
+            else (*ret_damaged)++;
             if (result == 0) {
                 text = str_of(text.data + end + 1, text.size - end - 1);
                 offset += end + 1;
@@ -366,6 +376,7 @@ int logfile_each(const char *file, uint64_t offset, uint64_t *ret_offset,
         if (used == READ_SIZE) { /* no line of ours is so long: what this is, it is skipped */
             offset += used;
             used = 0;
+            (*ret_damaged)++;
         }
     }
     (void)mem_resize(NULL, room, READ_SIZE, 0);

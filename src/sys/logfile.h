@@ -25,5 +25,8 @@ void logfile_path(struct orch_str dir, struct orch_str execution_id, struct orch
 /* Calls fn for each line from byte `offset` on (0: the beginning); *ret_offset, which may be NULL, gets where the next read goes on (a half-written last line is left for later). ORCH_ERR_NOT_FOUND. */
 int logfile_each(const char *file, uint64_t offset, uint64_t *ret_offset, int (*fn)(void *user, orch_time at, char stream, struct orch_str line), void *user,
                  struct orch_error *err);
+/* The same; *ret_damaged gets one more for each line that is none of ours: it cannot be read, and is left out. */
+int logfile_each_counted(const char *file, uint64_t offset, uint64_t *ret_offset, int (*fn)(void *user, orch_time at, char stream, struct orch_str line),
+                         void *user, uint64_t *ret_damaged, struct orch_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 usage: more_verbs.py --orch PATH
 """
 import json
+import os
 import signal
 
 from harness import check, contains, equal, main, wait_until
@@ -148,6 +149,77 @@ def test_watch_when_its_owner_goes(box):
     equal(box.run("run", "--continue", run).code, 0)
     done = box.run("watch", run, "--progress", "plain")
     equal(done.code, 0, done)
+
+
+# ---- why ----
+
+def test_why(box):
+    job, run = begin(box)
+    equal(box.run("show", run, "--why", "second").out, f"waits for first; first is running\nnext: orch logs {run} first -f\n")
+    equal(box.run("pause", run).code, 0)
+    job.process.send_signal(signal.SIGKILL)
+    job.wait()
+    wait_until("nobody to run it", lambda: "nobody runs it now" in box.run("show", run, "--why", "second").out)
+    contains(box.run("show", run, "--why", "second").out, f"next: orch run --continue {run}")
+    equal(box.run("cancel", run).code, 0)
+    contains(box.run("show", run, "--why", "second").out, f"next: orch retry {run} --failed")
+
+
+def test_handlers_are_named(box):
+    box.write("h.yaml", "tasks:\n  g:\n    tasks: {a: {shell: exit 1}}\n    on_error: {f: {shell: 'true'}, h: {shell: 'true'}}\n")
+    equal(box.run("run", "h.yaml", "--progress", "quiet").code, 0)
+    contains(box.run("show").out, "✔ on_error/f ", "✔ on_error/h ", "✗ a ")
+
+
+# ---- who does not answer ----
+
+def test_stopped_owner(box):
+    job, run = begin(box)
+    job.process.send_signal(signal.SIGSTOP)
+    try:
+        late = box.run("cancel", run, "--timeout", "2500ms")
+        check(late.code not in (0, 1), late)
+        contains(late.err, f"pid {job.process.pid}", f"kill -CONT {job.process.pid}")
+        short = box.run("pause", run, "--timeout", "100ms")
+        check(short.code not in (0, 1) and "pid" not in short.err, short)
+    finally:
+        job.process.send_signal(signal.SIGCONT)
+    job.wait()
+
+
+# ---- logs ----
+
+def test_logs_of_an_attempt_there_is_not(box):
+    box.write("l.yaml", "tasks: {t: {exec: [sh, -c, 'echo try $ORCH_ATTEMPT; test $ORCH_ATTEMPT = 2'], retry: {max_attempts: 2, delay: 1ms}}}\n")
+    equal(box.run("run", "l.yaml", "--progress", "quiet").code, 0)
+    for args in (("t",), ()):
+        none = box.run("logs", "last", *args, "--attempt", "99")
+        equal((none.code, none.out), (4, ""), none)
+        contains(none.err, "no attempt 99", "attempts 1 to 2")
+    equal(box.run("logs", "last", "t", "--attempt", "2").out, "try 2\n")
+
+
+def test_damaged_log_lines(box):
+    box.write("l.yaml", "tasks: {t: {shell: 'echo one; echo two; echo three'}}\n")
+    equal(box.run("run", "l.yaml", "--progress", "quiet").code, 0)
+    (folder,) = os.listdir(box.path(".orch", "logs"))
+    (name,) = os.listdir(box.path(".orch", "logs", folder))
+    path = box.path(".orch", "logs", folder, name)
+    with open(path, "rb") as file:
+        lines = file.read().split(b"\n")
+    lines[1] = b"\0" * len(lines[1])
+    with open(path, "wb") as file:
+        file.write(b"\n".join(lines))
+    done = box.run("logs", "last", "t")
+    equal((done.code, done.out), (0, "one\nthree\n"))
+    contains(done.err, "1 damaged line is left out")
+
+
+def test_blocks_that_failed_by_themselves_are_counted(box):
+    box.write("b.yaml", "tasks: {loop: {repeat: {until: 'false', max: 2}, shell: 'true'}}\n")
+    done = box.run("run", "b.yaml", "--progress", "plain")
+    equal(done.code, 1, done)
+    contains(done.err, "1 failed")
 
 
 if __name__ == "__main__":
