@@ -174,7 +174,8 @@ static void print_next(struct show *show, uint32_t at)
     struct buf path;
     buf_init(&path, NULL, 16384);
     core_path(show->core, at, &path);
-    if (over && instance->state != TASK_SUCCEEDED) printf("next: orch retry %s --failed\n", show->id);
+    bool as_it_should = instance->state == TASK_SUCCEEDED || (instance->state == TASK_SKIPPED && instance->reason == REASON_WHEN);
+    if (over && !as_it_should) printf("next: orch retry %s --failed\n", show->id);
     else if (instance->state == TASK_WAITING && instance->reason == REASON_APPROVAL) printf("next: orch approve %s %.*s\n", show->id, STR_ARG(buf_str(&path)));
     else if (instance->state == TASK_WAITING && instance->reason == REASON_EVENT && instance->detail) {
         printf("next: orch signal %s ", show->id);
