@@ -74,6 +74,8 @@ struct cli_usage {
  * @return -1 when the verb goes on; else the exit code to return
  */
 int cli_parse(const struct cli_usage *usage, int argc, char **argv, int *ret_positionals);
+/* Calls fn for each option of a verb: the verb is run just so far that it shows them. */
+void cli_options_of(const struct cli_verb *verb, void (*fn)(void *user, const struct cli_option *option), void *user);
 
 /* --color, --ascii, --width: taken out of argv before the verb sees it; also NO_COLOR, CLICOLOR_FORCE, TERM, LANG. */
 struct cli_style {
@@ -165,6 +167,10 @@ int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_export(int argc, char **argv);
 int cli_rerun(int argc, char **argv);
+int cli_explain(int argc, char **argv);
+int cli_init(int argc, char **argv);
+int cli_completion(int argc, char **argv);
+int cli_complete(int argc, char **argv); /* `orch __complete WORD...`: what the shells' scripts ask */
 int cli_wait(int argc, char **argv);
 int cli_watch(int argc, char **argv);
 

@@ -11,12 +11,15 @@
 
 const struct cli_verb cli_verbs[] = {
     {"run", "first use", "run a workflow file here, durably; or continue one", cli_run},
+    {"init", "first use", "make a project from a template", cli_init},
+    {"completion", "first use", "completion for bash, zsh and fish", cli_completion},
     {"doctor", "first use", "look at a whole store, name what is damaged, save what can be read", cli_doctor},
     {"version", "first use", "print the version", cli_version},
     {"help", "first use", "about orch, a verb, or an error code", cli_help},
     {"validate", "author", "check a workflow file and show all that is wrong with it", cli_validate},
     {"fmt", "author", "print the normal form of a workflow file", cli_fmt},
     {"graph", "author", "draw a workflow's graph", cli_graph},
+    {"explain", "author", "a task in words: what it does, waits for, and who needs it", cli_explain},
     {"simulate", "author", "what may become of a workflow: many runs in virtual time, nothing is run", cli_simulate},
     {"schema", "author", "print the JSON Schema of workflow files", cli_schema},
     {"import", "author", "make a definition of another tool's file", cli_import},
@@ -137,6 +140,7 @@ int main(int argc, char **argv)
         char *version[] = {name, NULL};
         return cli_version(1, version);
     }
+    if (strcmp(argv[1], "__complete") == 0) return cli_complete(argc - 1, argv + 1);
     const struct cli_verb *verb = find(argv[1]);
     if (!verb) return unknown(argv[1]);
     int r = verb->run(argc - 1, argv + 1);

@@ -156,8 +156,27 @@ static int parse_letters(const struct cli_usage *usage, int argc, char **argv, i
     return -1;
 }
 
+/* A verb's options stand in its function; argv that is this one asks for them. */
+struct asking {
+    void (*fn)(void *user, const struct cli_option *option);
+    void *user;
+};
+static char asking_word[] = "--options";
+
+void cli_options_of(const struct cli_verb *verb, void (*fn)(void *user, const struct cli_option *option), void *user)
+{
+    struct asking asking = {.fn = fn, .user = user};
+    char *argv[] = {asking_word, (char *)(void *)&asking, NULL};
+    (void)verb->run(2, argv);
+}
+
 int cli_parse(const struct cli_usage *usage, int argc, char **argv, int *ret_positionals)
 {
+    if (argv[0] == asking_word) { /* the very one: nobody can type it */
+        const struct asking *asking = (const struct asking *)(void *)argv[1];
+        for (const struct cli_option *option = usage->options; option && option->name; option++) asking->fn(asking->user, option);
+        return EXIT_OK;
+    }
     int count = 0;
     bool ended = false;
     for (int i = 1; i < argc; i++) {

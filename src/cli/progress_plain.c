@@ -96,6 +96,7 @@ static void plain_begin(struct progress *progress, bool resumed)
     if (store) cli_clean(str_from(store), 0, false, &plain->line);
     buf_add_char(&plain->line, ')');
     end_line(progress);
+    if (plain->github) fprintf(stderr, "::group::%.*s %s\n", STR_ARG(progress->workflow), progress->id);
     uv_timer_init(progress->loop, &plain->heartbeat);
     plain->heartbeat.data = progress;
     uv_timer_start(&plain->heartbeat, beat, HEARTBEAT_MS, HEARTBEAT_MS);
@@ -110,6 +111,58 @@ static void put_failure(struct progress *progress, const struct core_instance *i
     /* The state may be ahead of what is told: the attempt is the transition's. */
     if (transition->attempt && retry) buf_printf(&plain->line, "try %u/%u ", transition->attempt, retry->attempts_max);
     progress_reason(transition, &plain->line);
+}
+
+/* In a workflow command of GitHub's; a property has two characters more that mean something. */
+static void github_escape(struct orch_str text, bool property, struct buf *out)
+{
+    for (size_t i = 0; i < text.size && i < 4000; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c == '%' || c < 0x20 || (property && (c == ':' || c == ','))) buf_printf(out, "%%%02X", c);
+        else buf_add_char(out, (char)c);
+    }
+}
+
+static void github_cell(struct orch_str text, struct buf *out)
+{
+    static const char marks[] = "|`*_<>[]\\&#~!";
+    struct buf clean;
+    buf_init(&clean, NULL, 64u * 1024);
+    cli_clean(text, 200, false, &clean);
+    for (size_t i = 0; i < clean.size; i++) {
+        if (strchr(marks, clean.data[i])) buf_add_char(out, '\\');
+        buf_add_char(out, clean.data[i]);
+    }
+    buf_done(&clean);
+}
+
+/* The job's summary: a table of what did not succeed, appended to the file that GitHub names. */
+static void github_summary(struct progress *progress, const struct progress_run *run)
+{
+    const char *name = getenv("GITHUB_STEP_SUMMARY");
+    FILE *file = name && name[0] ? fopen(name, "ae") : NULL;
+    if (!file) return;
+    struct buf out;
+    uint32_t rows = 0;
+    buf_init(&out, NULL, 1024u * 1024);
+    buf_add_text(&out, "### ");
+    github_cell(progress->workflow, &out);
+    buf_printf(&out, " %s: %s in ", progress->id, execution_state_to_string(progress->state));
+    duration_format_short(progress->last.ended_at - progress->last.started_at, &out);
+    buf_printf(&out, "\n\n%u of %u tasks succeeded.\n", progress->last.states[TASK_SUCCEEDED], progress->last.tasks_total);
+    for (uint32_t i = 0; i < core_instance_count(run->core) && rows < 200; i++) {
+        const struct core_instance *instance = core_get_instance(run->core, i);
+        if (instance->state != TASK_FAILED && instance->state != TASK_TIMED_OUT && instance->state != TASK_CANCELLED) continue;
+        if (!rows++) buf_add_text(&out, "\n| task | state | tries | error |\n|---|---|---|---|\n");
+        buf_add_text(&out, "| ");
+        github_cell(progress_path(progress, run, i), &out);
+        buf_printf(&out, " | %s | %u | ", task_state_to_string((enum task_state)instance->state), instance->attempt);
+        if (instance->detail) github_cell(instance->detail->error, &out);
+        buf_add_text(&out, " |\n");
+    }
+    if (!out.failed) fwrite(out.data, 1, out.size, file);
+    if (fclose(file)) cli_note(progress->id, "the job's summary could not be written");
+    buf_done(&out);
 }
 
 static void task_ended(struct progress *progress, const struct progress_run *execution, const struct core_transition *transition)
@@ -144,10 +197,16 @@ static void task_ended(struct progress *progress, const struct progress_run *exe
     }
     end_line(progress);
     if (plain->github && (transition->state == TASK_FAILED || transition->state == TASK_TIMED_OUT) && !instance->task->continue_on_error) {
-        buf_clear(&plain->line);
-        cli_clean(transition->error, 500, false, &plain->line);
-        fprintf(stderr, "::error file=%.*s,line=%u::%.*s: %.*s\n", STR_ARG(core_workflow(execution->core)->source_file),
-                instance->task->line, STR_ARG(path), STR_ARG(buf_str(&plain->line)));
+        struct buf command;
+        buf_init(&command, NULL, 64u * 1024);
+        buf_add_text(&command, "::error file=");
+        github_escape(core_workflow(execution->core)->source_file, true, &command);
+        buf_printf(&command, ",line=%u::", instance->task->line);
+        github_escape(path, false, &command);
+        buf_add_text(&command, ": ");
+        github_escape(transition->error, false, &command);
+        fprintf(stderr, "%.*s\n", (int)command.size, command.data ? command.data : "");
+        buf_done(&command);
     }
 }
 
@@ -257,9 +316,12 @@ static void plain_say(struct progress *progress, const char *text)
 static void plain_end(struct progress *progress, const struct progress_run *execution)
 {
     struct plain *plain = progress->own;
-    (void)execution;
     if (!plain) return;
     const struct core_summary *last = &progress->last;
+    if (plain->github) {
+        fputs("::endgroup::\n", stderr);
+        github_summary(progress, execution);
+    }
     run_line(progress, execution_state_to_string(progress->state));
     put_time(&plain->line, "", last->ended_at - last->started_at);
     buf_printf(&plain->line, " ok=%u failed=%u skipped=%u not-started=%u", last->states[TASK_SUCCEEDED], last->states[TASK_FAILED] + last->states[TASK_TIMED_OUT],

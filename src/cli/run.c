@@ -16,7 +16,7 @@ struct run {
     struct foreground_flags flags;
     struct option_list parameters;
     const char *parameters_file;
-    bool go_on;
+    bool go_on, dry;
     const char *name;           /* as given */
     struct arena arena;
     struct orch_str file;       /* found */
@@ -140,6 +140,7 @@ int cli_run(int argc, char **argv)
         {"param", 'p', OPTION_LIST, &run.parameters, "K=V", "a parameter; may be given again", NULL},
         {"params", 0, OPTION_TEXT, &run.parameters_file, "FILE", "parameters as a JSON object", NULL},
         {"continue", 0, OPTION_FLAG, &run.go_on, NULL, "go on with the run that was interrupted", NULL},
+        {"dry", 0, OPTION_FLAG, &run.dry, NULL, "show the plan, run nothing: order, commands with secrets masked, critical path", NULL},
         FOREGROUND_OPTIONS(run.flags),
         {0},
     };
@@ -179,6 +180,13 @@ int cli_run(int argc, char **argv)
     else if (count > 0) run.name = argv[1];
     if (count == 2) id = argv[2];
     int r = run.name ? read_file(&run, &err) : 0;
+    if (run.dry) {
+        if (!r && run.go_on) r = error_set(&err, ORCH_ERR_USAGE, "--dry and --continue exclude each other");
+        code = r ? cli_error(&err) : run_dry(run.file.data, run.parameters_file, &run.parameters);
+        arena_done(&run.arena);
+        free(run.parameters.items);
+        return code;
+    }
     struct orch_str store = r ? STR_NONE : cli_store_path(run.flags.store, run.name ? run.file.data : NULL, &run.arena);
     if (!r && !run.name) {
         struct store *looked;

@@ -19,6 +19,9 @@ struct foreground_options {
     bool json;                  /* the outcome as JSON on stdout */
 };
 
+/* `run --dry`: the plan on stdout; nothing is run. */
+int run_dry(const char *file, const char *parameters_file, const struct option_list *list);
+
 struct foreground;
 
 /* Opens the engine on the store. Returns 0 or an error. */
