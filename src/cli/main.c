@@ -53,7 +53,7 @@ static int print_overview(FILE *out)
     for (const struct cli_verb *verb = cli_verbs; verb->name; verb++) {
         if (strcmp(group, verb->group) != 0) fprintf(out, "\n%s\n", verb->group);
         group = verb->group;
-        fprintf(out, "  %-10s %s\n", verb->name, verb->summary);
+        fprintf(out, "  %-11s %s\n", verb->name, verb->summary);
     }
     fputs("\norch VERB --help  explains a verb; orch help E0201  explains an error code\n", out);
     return EXIT_OK;

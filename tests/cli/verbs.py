@@ -11,7 +11,8 @@ import subprocess
 
 from harness import DEADLINE, check, contains, environment, equal, main, wait_until
 
-VERBS = ["run", "validate", "fmt", "graph", "simulate", "schema", "eval", "ps", "runs", "show", "replay", "logs", "cancel", "pause", "resume", "retry", "approve", "signal"]
+VERBS = ["run", "validate", "fmt", "graph", "simulate", "schema", "eval", "ps", "runs", "show", "replay", "logs", "cancel", "pause", "resume", "retry", "approve", "signal", "init", "completion", "explain",
+         "watch", "wait", "export", "rerun"]
 HELLO = "tasks: {a: {shell: echo hi}}\n"
 HELD = """
 name: held
