@@ -21,6 +21,7 @@ static const struct glyphs unicode = {"●", "○", "│", "─", "├", "╰", 
 static const struct glyphs ascii = {"*", "o", "|", "-", "+", "`", "+", "'", "+", "+", "..."};
 
 struct drawing {
+    const struct layout_state *states; /* or NULL */
     const struct workflow *workflow;
     const struct glyphs *glyphs;
     uint32_t width;
@@ -96,6 +97,11 @@ static void add_task_text(struct drawing *drawing, const struct task *task, uint
     buf_add_text(&drawing->text, ", ");
     describe_rules(task, &drawing->text);
     if (drawing->text.size == kind + 2) drawing->text.size = kind;
+    const struct layout_state *state = drawing->states ? &drawing->states[task->number] : NULL;
+    if (state && state->word) {
+        buf_add_text(&drawing->text, "  ");
+        buf_add(&drawing->text, state->text);
+    }
     add_fitting(drawing, buf_str(&drawing->text), room - padded - 2);
 }
 
@@ -389,6 +395,7 @@ int layout_text(const struct workflow *workflow, const struct layout_text_option
         .glyphs = options && options->ascii ? &ascii : &unicode,
         .width = options && options->width ? options->width : WIDTH_USUAL,
         .rows_max = options && options->rows_max ? options->rows_max : ROWS_USUAL,
+        .states = options ? options->states : NULL,
         .scratch = scratch,
         .out = out,
     };

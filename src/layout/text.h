@@ -14,10 +14,12 @@
 #define LAYOUT_TEXT_H
 
 #include "lang/model.h"
+#include "layout/state.h"
 
 struct layout_text_options {
     bool ascii;        /* only ASCII characters in the drawing */
     uint32_t width;    /* columns after which a row is cut; 0 means 100 */
+    const struct layout_state *states; /* by task number: told in each row; or NULL */
     uint32_t rows_max; /* 0 means 200; what is left out is counted in a last row */
 };
 

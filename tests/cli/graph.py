@@ -25,6 +25,18 @@ tasks:
 finally: {clean: {shell: ./clean}}
 """
 
+RUN = """\
+tasks:
+  good: {shell: 'true'}
+  bad: {shell: 'false'}
+  after: {depends_on: [bad], noop: {}}
+  each:
+    for_each: {in: [1, 2, 3], as: n}
+    tasks:
+      one: {transform: '6 / (n - 2)'}
+      two: {depends_on: [one], noop: {}}
+"""
+
 TEXT = """\
 nightly: 5 tasks, 3 dependencies
 
@@ -125,6 +137,33 @@ def formats(path):
     check_in("an unknown format lists the known", err, "text, svg, dot, mermaid and json")
 
 
+def runs(folder):
+    """A run, drawn with how its tasks stand; the definition's file is gone by then."""
+    path, store = os.path.join(folder, "run.yaml"), os.path.join(folder, "store")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(RUN)
+    done = subprocess.run([ORCH, "run", path, "--store", store, "--progress", "quiet"], capture_output=True, timeout=60,
+                          env=ENVIRONMENT)
+    check("the run fails", done.returncode, 1)
+    os.remove(path)
+    code, out, err = run("--run", "last", "--store", store)
+    check("a run as text", (code, err), (0, ""))
+    for part in ("\u2714 succeeded", "\u2717 failed", "\u2717 1 failed, 2 succeeded", "\u2298 skipped"):
+        check_in("a run's states", out, part)
+    code, out, _ = run("--run", "last", "--store", store, "--format", "json")
+    states = {task["path"]: task.get("state") for task in json.loads(out)["tasks"]}
+    check("a run as json", (code, states), (0, {"good": "succeeded", "bad": "failed", "after": "skipped", "each": "failed",
+                                                "each/one": "failed", "each/two": "succeeded"}))
+    code, out, _ = run("--run", "last", "--store", store, "--format", "svg", "--direction", "right")
+    check("a run as svg", code, 0)
+    rects = [rect.get("class") for rect in ElementTree.fromstring(out).iter("{http://www.w3.org/2000/svg}rect")]
+    for shade in ("task good", "task bad", "task idle", "group bad"):
+        check_in("a run's colours", rects, shade)
+    check("a run and a file", run("--run", "last", "x.yaml")[0], 2)
+    check("a run as dot", run("--run", "last", "--store", store, "--format", "dot")[0], 2)
+    check("no such run", run("--run", "r-0000", "--store", store)[0], 4)
+
+
 def cycles(folder, path):
     wrong = os.path.join(folder, "cycle.yaml")
     with open(wrong, "w", encoding="utf-8") as file:
@@ -155,6 +194,7 @@ def main():
         text(path)
         formats(path)
         cycles(folder, path)
+        runs(folder)
     trouble()
     print("failed: %s" % ", ".join(FAILED) if FAILED else "all as wanted")
     return 1 if FAILED else 0
