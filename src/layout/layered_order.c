@@ -121,12 +121,14 @@ static int64_t exchange_gain(const struct component *component, const struct row
     return gain;
 }
 
-/* Exchanges neighbours in rank r; those that are both kept stay. Returns the crossings that it saves. */
-static uint64_t rank_exchange(struct ordering *ordering, uint32_t r)
+/* Exchanges neighbours in rank r; those that are both kept stay. `swaps_equal`: in the first pass also where it makes
+ * no difference, to get out of where nothing single helps. Returns the crossings that it saves. */
+static uint64_t rank_exchange(struct ordering *ordering, uint32_t r, bool swaps_equal)
 {
     struct component *component = ordering->component;
     uint32_t begin = component->rank_start[r], end = component->rank_start[r + 1];
     uint64_t saved = 0;
+    bool moved = false;
     if (r > 0) rank_sort_rows(ordering, r, r - 1);
     if (r + 1 < component->rank_count) rank_sort_rows(ordering, r, r + 1);
     for (uint32_t pass = 0; pass < EXCHANGES_MAX; pass++) {
@@ -136,7 +138,8 @@ static uint64_t rank_exchange(struct ordering *ordering, uint32_t r)
             if (component->is_kept && component->is_kept[v] && component->is_kept[w]) continue;
             int64_t gain =
                 exchange_gain(component, &component->up, v, w) + exchange_gain(component, &component->down, v, w);
-            if (gain <= 0) continue;
+            if (gain < 0 || (gain == 0 && !(swaps_equal && pass == 0))) continue;
+            moved = true;
             saved += (uint64_t)gain;
             component->order[i] = w;
             component->order[i + 1] = v;
@@ -145,18 +148,19 @@ static uint64_t rank_exchange(struct ordering *ordering, uint32_t r)
         }
         if (saved == saved_before) break;
     }
-    if (saved > 0) rank_changed(ordering, r);
+    if (moved) rank_changed(ordering, r);
     return saved;
 }
 
 /* All ranks, down and up again, as long as it saves any. Returns what it saved. */
-static uint64_t exchange(struct ordering *ordering, uint32_t passes_max)
+static uint64_t exchange(struct ordering *ordering, uint32_t passes_max, bool swaps_equal)
 {
     uint32_t ranks = ordering->component->rank_count;
     uint64_t saved = 0;
     for (uint32_t pass = 0; pass < passes_max; pass++) {
         uint64_t saved_before = saved;
-        for (uint32_t i = 0; i < ranks; i++) saved += rank_exchange(ordering, pass % 2 == 0 ? i : ranks - 1 - i);
+        for (uint32_t i = 0; i < ranks; i++)
+            saved += rank_exchange(ordering, pass % 2 == 0 ? i : ranks - 1 - i, swaps_equal && pass == 0);
         if (saved == saved_before) break;
     }
     return saved;
@@ -167,13 +171,13 @@ static uint64_t exchange(struct ordering *ordering, uint32_t passes_max)
 static uint32_t rounds_usual(const struct component *component)
 {
     uint64_t size = (uint64_t)component->vertex_count + component->segment_count;
-    return size <= 4000 ? 32 : size <= 20000 ? 16 : size <= 400000 ? 8 : size <= 3000000 ? 4 : 2;
+    return size <= 4000 ? 32 : size <= 20000 ? 16 : size <= 60000 ? 8 : size <= 400000 ? 6 : size <= 3000000 ? 4 : 2;
 }
 
 static uint32_t exchanges_usual(const struct component *component)
 {
     uint64_t size = (uint64_t)component->vertex_count + component->segment_count;
-    return size <= 20000 ? 16 : size <= 400000 ? 2 : 1;
+    return size <= 20000 ? 16 : size <= 60000 ? 2 : size <= 3000000 ? 1 : 0;
 }
 
 static void best_keep(struct ordering *ordering)
@@ -239,7 +243,7 @@ int order_ranks(struct component *component)
     for (uint32_t round = 0; round < rounds && best > 0 && bad < BAD_ROUNDS; round++) {
         sweep(&ordering, round % 2 == 0);
         uint64_t crossings = count_crossings(&ordering);
-        if (often) crossings -= exchange(&ordering, exchanges);
+        if (often) crossings -= exchange(&ordering, exchanges, round % 4 >= 2);
         if (crossings < best) {
             best = crossings;
             best_keep(&ordering);
@@ -249,7 +253,7 @@ int order_ranks(struct component *component)
         }
     }
     best_restore(&ordering);
-    if (best > 0) (void)exchange(&ordering, exchanges);
+    if (best > 0) (void)exchange(&ordering, exchanges, false);
     ordering_finish(&ordering);
     arena_rewind(component->arena, mark);
     return 0;
@@ -279,7 +283,7 @@ int order_kept(struct component *component)
     struct arena_mark mark = arena_mark(component->arena);
     if (ordering_init(&ordering, component) < 0) return ORCH_ERR_NO_MEMORY;
     for (uint32_t r = 0; r < component->rank_count; r++) rank_sort_by_wish(&ordering, r);
-    (void)exchange(&ordering, exchanges_usual(component));
+    (void)exchange(&ordering, exchanges_usual(component), false);
     ordering_finish(&ordering);
     arena_rewind(component->arena, mark);
     return 0;
