@@ -110,7 +110,14 @@ def test_junit(box):
     check("hush" not in done.out)
     check(cases["after"].find("skipped") is not None)
     check(all(re.fullmatch(r"\d+\.\d{3}", case.get("time")) for case in cases.values()))
-    check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", suite.get("timestamp")), suite.get("timestamp"))
+    # What the strictest schema (Ant's) wants: a time without zone and fraction, these attributes and elements in order,
+    # nothing on the root, and one outcome at most in a case.
+    check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp")), suite.get("timestamp"))
+    equal(root.attrib, {})
+    equal(sorted(suite.keys()), ["errors", "failures", "hostname", "id", "name", "package", "skipped", "tests", "time", "timestamp"])
+    equal([each.tag for each in suite], ["properties"] + ["testcase"] * len(cases) + ["system-out", "system-err"])
+    check(all(len(case) <= 1 and set(case.keys()) == {"name", "classname", "time"} for case in cases.values()))
+    check(all(each.get("message") and each.get("type") for each in suite.iter("failure")))
 
 
 def test_json_and_text(box):
