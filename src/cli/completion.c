@@ -228,7 +228,7 @@ int cli_complete(int argc, char **argv)
     (void)setitimer(ITIMER_REAL, &budget, NULL);
     buf_init(&answer.out, NULL, 1024u * 1024);
     complete(&answer, argc - 1, argv + 1);
-    if (!answer.out.failed) fwrite(answer.out.data, 1, answer.out.size, stdout);
+    if (answer.out.size && !answer.out.failed) fwrite(answer.out.data, 1, answer.out.size, stdout);
     buf_done(&answer.out);
     return EXIT_OK;
 }

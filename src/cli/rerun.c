@@ -38,13 +38,14 @@ static int start(struct foreground *foreground, int64_t number, const char *file
     if (!r) r = cli_given_parameters(file, list, arena, &given, err);
     if (!r) r = merge(old, given, arena, &merged, err);
     struct diags *wrong = r ? NULL : ARENA_NEW(arena, struct diags);
-    if (!r && !wrong) r = error_memory(err);
+    const char *name = r ? NULL : arena_printf(arena, "%.*s", STR_ARG(row.file.size ? row.file : STR("definition"))).data;
+    if (!r && (!wrong || !name)) r = error_memory(err);
     if (!r) {
         diags_init(wrong, arena);
         r = workflow_parameters(engine_version_workflow(version), merged, true, arena, wrong, &parameters, err);
         if (r && wrong->count) {
             (void)engine_version_unref(version);
-            return cli_findings(wrong, STR_NONE, row.file.size ? row.file.data : "definition");
+            return cli_findings(wrong, STR_NONE, name);
         }
     }
     if (!r) {
