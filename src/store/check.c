@@ -437,26 +437,12 @@ struct blob_dirs {
     const struct numbers *numbers;
 };
 
-static bool is_known(const struct numbers *numbers, int64_t number)
-{
-    size_t from = 0, to = numbers->count;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (numbers->items[middle] == number) return true;
-        if (numbers->items[middle] < number)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return false;
-}
-
 /* Blobs of executions that there are not: left from a crash before their first commit. */
 static int note_blob_dir(void *user, int fd, const char *entry)
 {
     struct blob_dirs *dirs = user;
     int64_t number = 0;
-    if (str_to_int64(str_from(entry), &number) && is_known(dirs->numbers, number)) return 0;
+    if (str_to_int64(str_from(entry), &number) && numbers_has(dirs->numbers, number)) return 0;
     struct unused unused = {dirs->check, NULL, entry};
     /* Not our business if it is no directory. */
     (void)is_short(dirs->check, each_entry(fd, entry, note_unused, &unused, NULL));

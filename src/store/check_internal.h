@@ -37,6 +37,8 @@ int numbers_gather(sqlite3 *db, struct numbers *ret, struct orch_error *err);
 int numbers_add(struct numbers *numbers, int64_t number, struct orch_error *err);
 /* Puts them in order, each once; takes out what is no number. */
 void numbers_unite(struct numbers *numbers);
+/* Of those that are in order. */
+bool numbers_has(const struct numbers *numbers, int64_t number);
 void numbers_done(struct numbers *numbers);
 
 /* check_journal.c: folding the journal of an execution as far as it goes. */

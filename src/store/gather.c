@@ -79,6 +79,20 @@ int numbers_gather(sqlite3 *db, struct numbers *ret, struct orch_error *err)
     return code;
 }
 
+bool numbers_has(const struct numbers *numbers, int64_t number)
+{
+    size_t from = 0, to = numbers->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (numbers->items[middle] == number) return true;
+        if (numbers->items[middle] < number)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return false;
+}
+
 void numbers_done(struct numbers *numbers)
 {
     (void)mem_resize(NULL, numbers->items, numbers->capacity * sizeof *numbers->items, 0); /* freeing cannot fail */

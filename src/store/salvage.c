@@ -250,20 +250,6 @@ static int copy_record(void *user, const struct journal_record *record, struct o
     return 0;
 }
 
-static bool has_number(const struct numbers *numbers, int64_t number)
-{
-    size_t from = 0, to = numbers->count;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (numbers->items[middle] == number) return true;
-        if (numbers->items[middle] < number)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return false;
-}
-
 /* What the journal tells of a row is the journal's. */
 static void row_from_journal(struct store_execution *row, const struct journal_look *look)
 {
@@ -383,7 +369,7 @@ static int copy_found(struct salvage *salvage, struct store_execution *row, cons
 {
     char mark[700] = "", orphan[] = "; the run that started it is lost";
     struct copying copying = {.salvage = salvage, .reader = &salvage->readers[which], .row = row};
-    bool is_orphan = row->parent != 0 && !has_number(&salvage->saved, row->parent);
+    bool is_orphan = row->parent != 0 && !numbers_has(&salvage->saved, row->parent);
     /* Texts of the look live until the next one, which the copying is. */
     struct arena arena;
     arena_init(&arena, NULL, 0);
