@@ -203,6 +203,18 @@ static void print_counts(struct doctor *doctor)
     buf_done(&size);
 }
 
+/* The end of both kinds of JSON: the findings; then it is written. Gives the buffer back. */
+static int print_json(struct doctor *doctor, struct buf *out)
+{
+    buf_add_text(out, ",\n \"findings\":[");
+    buf_add(out, buf_str(&doctor->json));
+    buf_add_text(out, "]}\n");
+    bool failed = out->failed || doctor->json.failed;
+    if (!failed) fwrite(out->data, 1, out->size, stdout);
+    buf_done(out);
+    return failed ? error_memory(&doctor->err) : 0;
+}
+
 static int print_all_json(struct doctor *doctor, bool has_store)
 {
     const struct check_counts *counts = &doctor->counts;
@@ -232,13 +244,7 @@ static int print_all_json(struct doctor *doctor, bool has_store)
         buf_add_text(&out, "}");
     }
     put_host_json(doctor, &out);
-    buf_add_text(&out, ",\n \"findings\":[");
-    buf_add(&out, buf_str(&doctor->json));
-    buf_add_text(&out, "]}\n");
-    bool failed = out.failed || doctor->json.failed;
-    if (!failed) fwrite(out.data, 1, out.size, stdout);
-    buf_done(&out);
-    return failed ? error_memory(&doctor->err) : 0;
+    return print_json(doctor, &out);
 }
 
 static bool is_directory(const char *path)
@@ -296,13 +302,7 @@ static int print_salvage_json(struct doctor *doctor, const struct salvage_counts
     put_number(&out, "logs", (int64_t)counts->logfiles);
     put_number(&out, "logs_lost", (int64_t)counts->logfiles_lost);
     put_number(&out, "bits", (int64_t)counts->bits);
-    buf_add_text(&out, ",\n \"findings\":[");
-    buf_add(&out, buf_str(&doctor->json));
-    buf_add_text(&out, "]}\n");
-    bool failed = out.failed || doctor->json.failed;
-    if (!failed) fwrite(out.data, 1, out.size, stdout);
-    buf_done(&out);
-    return failed ? error_memory(&doctor->err) : 0;
+    return print_json(doctor, &out);
 }
 
 static int salvage(struct doctor *doctor, int *ret_exit)
