@@ -16,17 +16,7 @@ import sys
 import tempfile
 import time
 
-
-def measured(argv, cwd):
-    begin = time.monotonic()
-    child = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.monotonic() - begin
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        sys.exit(f"{argv[0]} ended with {child.returncode}: {said.decode()[-2000:]}")
-    return seconds, usage.ru_utime + usage.ru_stime
+from true_tasks import measured
 
 
 def memory_of(pid):
